@@ -1,0 +1,1 @@
+"""Who moves first: lead and lag on asynchronous ticks."""

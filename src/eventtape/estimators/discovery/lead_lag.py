@@ -1,0 +1,216 @@
+r"""Which of two asynchronous series moves first, by how long, and can these data tell?
+
+Hoffmann, Rosenbaum and Yoshida (2013) shift one series against the other and take the
+Hayashi-Yoshida covariance at each shift, on the ticks as they came::
+
+    C(theta) = sum_ij dX_i dY_j 1{I_i meets J_j - theta},   lag = argmax |C|,
+    LLR      = sum_{theta > 0} C^2 / sum_{theta < 0} C^2.
+
+A positive lag, and LLR > 1, say that X leads. Because the increments of Y over the J_j that meet an
+I_i telescope, C(theta) = sum_i dX_i D_i(theta) with D_i one difference of Y: two pointers, O(n_x +
+n_y) a lag, at any real lag.
+
+The interval. C(theta) is a sum over the intervals of the coarser series, so it can be drawn again
+by giving each term (or each of 500 consecutive blocks of terms) an independent exponential weight,
+the Bayesian bootstrap; the interval is the central part of the argmax over draws, on lags refined
+to a tenth of the grid around the peak. In simulation it covers the true lag in 95-97% of nights at
+a nominal 95% (docs: validation). A likelihood built from C alone covers far less: it ignores that
+the peak is flat over the finer series' own spacing.
+
+Is there a link at all? Under none the signs of the blocks are exchangeable: the largest |C| over
+all lags is compared with its law under random signs (a wild bootstrap that keeps every size and
+time). Without a link at the stated level there is no lag, no leader and no interval.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from eventtape.arrays import FloatArray, IntArray, Status
+from eventtape.errors import InputError
+
+__all__ = ["LeadLag", "contrasts", "lead_lag"]
+
+
+_BLOCKS = 500
+_REFINE, _REACH = 10, 6  # sub-steps of the grid around the peak, and how many steps they reach
+
+
+class LeadLag(NamedTuple):
+    """Lag in seconds (positive: X leads), its interval, LLR, and the contrast at every lag."""
+
+    lag_s: float
+    lower: float
+    upper: float
+    ratio: float
+    p_value: float  # of no link at any lag asked
+    status: Status
+    lags_s: FloatArray  # (n_lags,)
+    contrast: FloatArray  # (n_lags,) covariance at each lag, in the product of the units
+    null_band: float  # |contrast| that no link exceeds anywhere on the grid, at the stated level
+
+
+@njit(cache=True)
+def _contrast(tx: IntArray, x: FloatArray, ty: IntArray, y: FloatArray, lag: int) -> float:
+    low, high, m, total = 0, 0, ty.shape[0], 0.0
+    for i in range(tx.shape[0] - 1):
+        begin, end = tx[i] + lag, tx[i + 1] + lag
+        while low + 1 < m and ty[low + 1] <= begin:
+            low += 1
+        while high < m - 1 and ty[high] < end:
+            high += 1
+        if ty[low] < end and ty[high] > begin and high > low:
+            total += (x[i + 1] - x[i]) * (y[high] - y[low])
+    return total
+
+
+@njit(cache=True)
+def _contrasts(
+    tx: IntArray, x: FloatArray, ty: IntArray, y: FloatArray, lags: IntArray, out: FloatArray
+) -> None:
+    for k in range(lags.shape[0]):
+        out[k] = _contrast(tx, x, ty, y, lags[k])
+
+
+@njit(cache=True)
+def _blocks(
+    tx: IntArray, x: FloatArray, ty: IntArray, y: FloatArray, lags: IntArray, out: FloatArray
+) -> None:
+    """out[k, b]: the part of C(lags[k]) that comes from block b of consecutive I_i."""
+    n, n_blocks = tx.shape[0] - 1, out.shape[1]
+    for k in range(lags.shape[0]):
+        low, high, m = 0, 0, ty.shape[0]
+        for i in range(n):
+            begin, end = tx[i] + lags[k], tx[i + 1] + lags[k]
+            while low + 1 < m and ty[low + 1] <= begin:
+                low += 1
+            while high < m - 1 and ty[high] < end:
+                high += 1
+            if ty[low] < end and ty[high] > begin and high > low:
+                out[k, i * n_blocks // n] += (x[i + 1] - x[i]) * (y[high] - y[low])
+
+
+def contrasts(
+    tx: IntArray, x: FloatArray, ty: IntArray, y: FloatArray, lags: IntArray
+) -> FloatArray:
+    """Hayashi-Yoshida covariance of X and Y at each lag (ns), shape ``(n_lags,)``.
+
+    ``tx``, ``ty`` are rising times in ns, ``x``, ``y`` levels (log prices, probabilities); a lag
+    pairs X at t with Y at t + lag. Any spacing, any real lag, O(n_x + n_y) each.
+    """
+    tx, x = _check(tx, x, "x")
+    ty, y = _check(ty, y, "y")
+    lags = np.ascontiguousarray(lags, np.int64)
+    out = np.empty(lags.shape[0])
+    _contrasts(tx, x, ty, y, lags, out)
+    return out
+
+
+def lead_lag(
+    tx: IntArray,
+    x: FloatArray,
+    ty: IntArray,
+    y: FloatArray,
+    lags: IntArray,
+    *,
+    level: float = 0.95,
+    n_draws: int = 499,
+    seed: int = 0,
+) -> LeadLag:
+    """The lag of Y behind X in seconds, with interval, LLR and status, from ticks as they came.
+
+    ``lags`` (ns) is the grid searched, rising; LLR uses those on either side of 0. Statuses: ``too
+    few observations`` under 30 increments on a side; ``not identified`` where no link is found at
+    ``1 - level``, or where the interval reaches both ends of the grid. Then lag, interval and LLR
+    are NaN.
+    """
+    tx, x = _check(tx, x, "x")
+    ty, y = _check(ty, y, "y")
+    lags = np.ascontiguousarray(lags, np.int64)
+    if lags.size < 3 or np.any(np.diff(lags) <= 0):
+        raise InputError("at least 3 rising lags in ns", met=lags.tolist()[:5])
+    if tx.size < 31 or ty.size < 31:
+        blank = np.full(lags.size, math.nan)
+        return _nothing(Status.TOO_FEW, math.nan, _seconds(lags), blank, math.nan)
+    parts = _parts(tx, x, ty, y, lags)
+    contrast = parts.sum(axis=1)
+    rng = np.random.default_rng(seed)
+    signs = rng.choice(np.array([-1.0, 1.0]), size=(parts.shape[1], n_draws))
+    null = np.abs(parts @ signs).max(axis=0)
+    peak = float(np.abs(contrast).max())
+    p_value = (1 + int(np.sum(null >= peak))) / (n_draws + 1)
+    band = float(np.quantile(null, level))
+    if not p_value <= 1.0 - level:
+        return _nothing(Status.NOT_IDENTIFIED, p_value, _seconds(lags), contrast, band)
+    fine = _refined(lags, int(np.argmax(np.abs(contrast))))
+    parts = _parts(tx, x, ty, y, fine)
+    weights = rng.standard_exponential(size=(parts.shape[1], n_draws))
+    drawn = _seconds(fine)[np.argmax(np.abs(parts @ weights), axis=0)]
+    lower, upper = np.quantile(drawn, [0.5 * (1.0 - level), 0.5 * (1.0 + level)])
+    if lower <= lags[0] * 1e-9 and upper >= lags[-1] * 1e-9:
+        return _nothing(Status.NOT_IDENTIFIED, p_value, _seconds(lags), contrast, band)
+    at = _seconds(fine)[np.argmax(np.abs(parts.sum(axis=1)))]
+    ahead, behind = np.sum(contrast[lags > 0] ** 2), np.sum(contrast[lags < 0] ** 2)
+    ratio = float(ahead / behind) if behind > 0.0 else math.nan
+    return LeadLag(
+        float(at),
+        float(lower),
+        float(upper),
+        ratio,
+        p_value,
+        Status.OK,
+        _seconds(lags),
+        contrast,
+        band,
+    )
+
+
+def _nothing(
+    status: Status, p_value: float, lags: FloatArray, contrast: FloatArray, band: float
+) -> LeadLag:
+    nan = math.nan
+    return LeadLag(nan, nan, nan, nan, p_value, status, lags, contrast, band)
+
+
+def _parts(tx: IntArray, x: FloatArray, ty: IntArray, y: FloatArray, lags: IntArray) -> FloatArray:
+    """C at each lag split over blocks of time, ``(n_lags, n_blocks)``.
+
+    The series with fewer ticks gives the I_i, so that neighbouring terms share little of the other.
+    """
+    swap = tx.size > ty.size
+    n_blocks = min(min(tx.size, ty.size) - 1, _BLOCKS)
+    out = np.zeros((lags.size, n_blocks))
+    if swap:
+        _blocks(ty, y, tx, x, np.ascontiguousarray(-lags), out)
+    else:
+        _blocks(tx, x, ty, y, lags, out)
+    return out
+
+
+def _seconds(lags: IntArray) -> FloatArray:
+    return lags.astype(np.float64) * 1e-9
+
+
+def _refined(lags: IntArray, at: int) -> IntArray:
+    """The grid with ``_REFINE`` sub-steps in each of the steps around index ``at``."""
+    low, high = max(at - _REACH, 0), min(at + _REACH, lags.size - 1)
+    steps = np.linspace(0.0, 1.0, _REFINE, endpoint=False)
+    inner = lags[low:high, None] + np.diff(lags[low : high + 1])[:, None] * steps
+    return np.unique(np.r_[lags, inner.round().astype(np.int64).ravel()])
+
+
+def _check(t: IntArray, v: FloatArray, name: str) -> tuple[IntArray, FloatArray]:
+    t, v = np.ascontiguousarray(t, np.int64), np.ascontiguousarray(v, np.float64)
+    if t.ndim != 1 or t.shape != v.shape or t.size < 2:
+        raise InputError("times and values of one shape (n,), n >= 2", met=(t.shape, v.shape))
+    bad = np.flatnonzero(~np.isfinite(v))
+    if bad.size:
+        raise InputError("a finite value", met=float(v[bad[0]]), row=int(bad[0]) + 1, column=name)
+    late = np.flatnonzero(np.diff(t) <= 0)
+    if late.size:
+        raise InputError("rising times", met=int(t[late[0] + 1]), row=int(late[0]) + 2, column=name)
+    return t, v

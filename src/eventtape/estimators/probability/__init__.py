@@ -1,0 +1,1 @@
+"""The probability of the event: vig removal, the local-level filter and its regimes."""

@@ -1,0 +1,1 @@
+"""What each outcome is worth: exposure of prices to the probability."""

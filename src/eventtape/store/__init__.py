@@ -1,0 +1,7 @@
+"""The lake: partitioned Parquet for tapes and results, one DuckDB catalogue over it."""
+
+from eventtape.store.lake import Lake, Vacuumed
+from eventtape.store.manifest import Part
+from eventtape.store.parquet import Write
+
+__all__ = ["Lake", "Part", "Vacuumed", "Write"]
