@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 import pytest
-from sources.loopback_server import Loopback
 
 from eventtape.sources import Client
+from sources.loopback_server import Loopback
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import io
 import zipfile
 
 import pytest
-from sources.loopback_server import Reply, as_json
 
 from eventtape.clock import parse_ns
 from eventtape.errors import FetchError, InputError
@@ -18,6 +17,7 @@ from eventtape.sources import (
     tape_from_frames,
 )
 from eventtape.tape import times_ns
+from sources.loopback_server import Reply, as_json
 
 # Made-up prices; only the window lies where the dataset's services are asked.
 START, END = "2024-11-05T22:00Z", "2024-11-06T02:00Z"

@@ -5,11 +5,11 @@ import time
 from email.utils import formatdate
 
 import pytest
-from sources.loopback_server import Reply, as_json
 
 from eventtape.errors import FetchError
 from eventtape.sources import Client, NotFoundError
 from eventtape.sources.parts import write_atomic
+from sources.loopback_server import Reply, as_json
 
 BODY = bytes(range(256)) * 400  # 102,400 bytes
 SUM = hashlib.sha256(BODY).hexdigest()
@@ -240,14 +240,27 @@ def test_a_part_that_is_whole_already_is_only_moved(client, loopback, tmp_path):
     [
         Reply(b"", 416, {"Content-Range": "bytes */7"}),
         Reply(BODY[9:], 206, {"Content-Range": f"bytes 9-{len(BODY) - 1}/{len(BODY)}"}),
+        Reply(BODY[50_000:], 206),
     ],
-    ids=["part longer than the file", "another range"],
+    ids=["part longer than the file", "another range", "a range it does not name"],
 )
 def test_an_odd_answer_to_a_range_starts_again(client, loopback, tmp_path, odd):
     interrupted(loopback, tmp_path)
     loopback.routes["/f"] = [odd, Reply(BODY)]
     client.download(f"{loopback.base}/f", tmp_path / "f", checksum=SUM)
     assert (tmp_path / "f").read_bytes() == BODY
+
+
+def test_a_range_given_in_pieces_is_asked_for_until_whole(client, loopback, tmp_path):
+    interrupted(loopback, tmp_path)
+    total = len(BODY)
+    loopback.routes["/f"] = [
+        Reply(BODY[50_000:60_000], 206, {"Content-Range": f"bytes 50000-59999/{total}"}),
+        Reply(BODY[60_000:], 206, {"Content-Range": f"bytes 60000-{total - 1}/*"}),
+    ]
+    client.download(f"{loopback.base}/f", tmp_path / "f", checksum=SUM.upper())
+    assert (tmp_path / "f").read_bytes() == BODY
+    assert loopback.asked[1].headers["If-Range"] == '"v1"'
 
 
 def test_a_range_refused_when_none_was_asked_is_final(client, loopback, tmp_path):

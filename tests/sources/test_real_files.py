@@ -69,9 +69,9 @@ def test_polymarket_through_the_night(feed):
     frame = feed("Polymarket")
     for when, probability in (
         ("2024-11-05T22:00Z", 0.62),
-        ("2024-11-06T00:50Z", 0.70),
-        ("2024-11-06T03:00Z", 0.88),
-        ("2024-11-06T04:40Z", 0.97),
+        ("2024-11-06T01:00Z", 0.70),
+        ("2024-11-06T03:08Z", 0.88),
+        ("2024-11-06T04:50Z", 0.97),
     ):
         assert asof(frame, when, "probability") == pytest.approx(probability, abs=0.015)
 

@@ -298,9 +298,10 @@ def test_a_lake_below_odd_folders_works(tmp_path, monkeypatch):
     monkeypatch.chdir(root)
     lake = Lake("x/../lake")
     lake.write("t", ticks(), partition={"day": "1"})
+    lake.write("t", ticks(), partition={"day": "2"})
     monkeypatch.chdir(tmp_path)
-    assert lake.read("t")["day"].to_list() == ["1"] * 3
-    assert lake.sql("select distinct day from t").item() == "1"
+    assert lake.read("t")["day"].to_list() == ["1"] * 3 + ["2"] * 3
+    assert lake.sql("select distinct day from t order by 1")["day"].to_list() == ["1", "2"]
 
 
 def test_drop_takes_out_one_partition_or_the_table(tmp_path):

@@ -151,7 +151,7 @@ def test_a_lake_copied_elsewhere_is_the_same_lake(lake, tmp_path):
 
 
 def refused(lake, match):
-    before = {p for p in lake.root.rglob("*.parquet")}
+    before = set(lake.root.rglob("*.parquet"))
     rows = pl.DataFrame({"v": [1.0]})
     for call in (
         lake.tables,
@@ -164,5 +164,5 @@ def refused(lake, match):
     ):
         with pytest.raises(LakeError, match=match):
             call()
-    assert {p for p in lake.root.rglob("*.parquet")} == before
+    assert set(lake.root.rglob("*.parquet")) == before
     assert not list((lake.root / "staging").iterdir())

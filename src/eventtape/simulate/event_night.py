@@ -12,8 +12,8 @@ alike: a jump needs no compensator because it is the same step with a larger l. 
 
 with C common to all markets and W its own, part of whose variance may arrive with the information
 (a market is restless when there is news, whatever the news says of the event); it is seen at its
-own Poisson times through a bid-ask bounce. The probability is seen at about regular times with noise and rounded to its tick. A
-positive lag means that the market follows the probability.
+own Poisson times through a bid-ask bounce. The probability is seen at about regular times with
+noise and rounded to its tick. A positive lag means that the market follows the probability.
 """
 
 from __future__ import annotations

@@ -89,6 +89,7 @@ class FeedSpec(NamedTuple):
     paths: tuple[str, ...]  # relative to the data folder, in time order; () where only fetched
     reader: Callable[[Sequence[Path]], pl.DataFrame] | None
     remote: Remote | None
+    note: str = ""  # what a reader must know of the numbers before trusting them
 
 
 class Loaded(NamedTuple):
@@ -115,7 +116,9 @@ def _contract(label: str, ticker: str) -> FeedSpec:
     )
 
 
-def _bars(label: str, venue: str, kind: Kind, interval_s: int, path: str) -> FeedSpec:
+def _bars(
+    label: str, venue: str, kind: Kind, interval_s: int, path: str, note: str = ""
+) -> FeedSpec:
     read = partial(read_bars, symbol=label, stamp="start", interval_s=interval_s, zone="UTC")
     return FeedSpec(
         label,
@@ -125,6 +128,7 @@ def _bars(label: str, venue: str, kind: Kind, interval_s: int, path: str) -> Fee
         (path,),
         _only(read),
         None,
+        note,
     )
 
 
@@ -151,9 +155,24 @@ ELECTION_2024: tuple[FeedSpec, ...] = (
         partial(read_klines_many, symbol="BTCUSDT"),
         BinanceKlines("BTCUSDT", "1m", 60),
     ),
-    _bars("EURUSD", "fx", "currency", 60, "fx/EURUSD_1m_2024-10-15_2024-11-30.parquet"),
-    _bars("NQ", "cme", "future", 60, "futures/NQ1_1m_24h_ratio_backadj.parquet"),
-    _bars("CL", "cme", "future", 300, "futures/CL1_5m_24h_backadj.parquet"),
+    _bars("EURUSD", "fx", "currency", 60, "fx/EURUSD_1m_2024-10-15_2024-11-30.parquet", "bid side"),
+    _bars(
+        "NQ",
+        "cme",
+        "future",
+        60,
+        "futures/NQ1_1m_24h_ratio_backadj.parquet",
+        "ratio back-adjusted: returns are right, levels are not prices that traded",
+    ),
+    _bars(
+        "CL",
+        "cme",
+        "future",
+        300,
+        "futures/CL1_5m_24h_backadj.parquet",
+        "back-adjusted by a constant: price changes are right, log returns are off by the ratio of "
+        "true to shown level",
+    ),
     FeedSpec(
         "Results",
         Instrument("news", "nyt-results", "news"),
@@ -204,7 +223,7 @@ def load_folder(
             raise InputError(f"the file of feed {spec.label}", met="no such file", file=absent[0])
         missing.extend((spec.label, path) for path in absent)
         if not absent and spec.reader is not None:
-            feeds.append(_feed(spec, spec.reader(paths), ", ".join(map(str, paths))))
+            feeds.append(_feed(spec, spec.reader(paths), ", ".join(spec.paths)))
         if progress is not None:
             progress(spec.label, done, len(local))
     if not feeds:
@@ -235,5 +254,11 @@ def tape_from_frames(
 def _feed(spec: FeedSpec, frame: pl.DataFrame, source: str) -> Feed:
     checked = check(frame, spec.record, file=source)
     return Feed(
-        spec.instrument, spec.label, spec.record, checked, spec.stamp_uncertainty_ns, source
+        spec.instrument,
+        spec.label,
+        spec.record,
+        checked,
+        spec.stamp_uncertainty_ns,
+        source,
+        spec.note,
     )

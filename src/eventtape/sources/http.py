@@ -8,6 +8,7 @@ grows in ``<target>.part`` and is moved into place only once its length and chec
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -117,6 +118,7 @@ class Client:
         ETag or Last-Modified); otherwise it starts again. A file whose checksum is wrong is
         deleted and never reaches ``target``.
         """
+        checksum = checksum and checksum.lower()
         if target.exists() and checksum in {None, sha256_of(target)}:
             return target
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -141,25 +143,24 @@ class Client:
                     return  # an earlier run had it all and stopped before the move
                 part.discard()
                 raise _AgainError("the part kept is not of this file")
-            start = have if answer.status_code == _PARTIAL else 0
-            if start and not answer.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
-                part.discard()
-                raise _AgainError("another range than the one asked for")
             if answer.headers.get("Content-Encoding", "identity") != "identity":
                 raise FetchError(f"{url}: wanted the bytes as stored, got them compressed")
-            length = answer.headers.get("Content-Length")
-            total = None if length is None else start + int(length)
+            start, total = _extent(answer)
+            if start not in {0, have}:
+                part.discard()
+                raise _AgainError("another range than the one asked for")
             done = start
             with part.path.open("ab" if start else "wb") as out:
-                # After the open, which has emptied a part of another file: a tag written sooner
-                # could outlive a crash beside the wrong bytes.
-                part.remember(_validator(answer))
+                if not start:
+                    # After the open, which has emptied a part of another file: a tag written
+                    # sooner could outlive a crash beside the wrong bytes.
+                    part.remember(_validator(answer))
                 for chunk in answer.iter_raw():
                     out.write(chunk)
                     done += len(chunk)
                     if progress is not None:
                         progress(part.target.name, done, total)
-            if total is not None and done < total:
+            if total is not None and done < total:  # a service may give less than the range
                 raise _AgainError(f"{done} of {total} bytes")
 
     @contextmanager
@@ -200,6 +201,17 @@ class Client:
             asked = "" if error.wait is None else f", asked to wait {error.wait:g} s"
             raise FetchError(f"{url}: {error}{asked}, after {trial.num} attempt(s)") from error
         raise AssertionError("stamina either returns or raises")
+
+
+def _extent(answer: httpx.Response) -> tuple[int, int | None]:
+    """Where in the file the body begins, and how long the file is where the service says so."""
+    if answer.status_code == _PARTIAL:
+        span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
+        if span is None:
+            return -1, None
+        return int(span[1]), None if span[2] == "*" else int(span[2])
+    length = answer.headers.get("Content-Length")
+    return 0, None if length is None else int(length)
 
 
 def _validator(answer: httpx.Response) -> str | None:

@@ -2,9 +2,10 @@
 
 **Where it lives.** In memory, built from the manifest for each query. A catalogue file would be a
 second truth to keep in step with the manifest at every commit, and DuckDB lets one process at a
-time write it while nobody else reads. Building costs some 20 ms, and any number of processes may
-do it at once. For a DuckDB shell outside Python, :func:`export` writes a file of views: a snapshot
-of the lake at that moment, good until ``vacuum`` removes the files it names.
+time write it while nobody else reads. Building costs some 20 ms (0.3 s at 5,000 partitions), and
+any number of processes may do it at once. For a DuckDB shell outside Python, :func:`export` writes
+a file of views: a snapshot of the lake at that moment, good until ``vacuum`` removes the files it
+names.
 
 **Read only.** The connection has no file system at all: DuckDB is handed the files as one Arrow
 data set a table, its own file access is shut and locked, and spilling to disk is off. Handing it
@@ -34,6 +35,7 @@ from pyarrow import dataset, fs
 
 from eventtape.errors import InputError, LakeError
 from eventtape.store.manifest import Manifest, Table, faults
+from eventtape.store.parquet import schema_of
 
 __all__ = ["export", "listing", "query"]
 
@@ -180,10 +182,10 @@ def _refuse_other_than_reading(connection: duckdb.DuckDBPyConnection, text: str)
 
 
 def _view(root: Path, name: str, table: Table) -> str:
-    paths = [str(root / table.file(name, values)) for values in sorted(table.parts)]
-    columns = [*pl.read_parquet_schema(paths[0]), *table.keys]
+    paths = [root / table.file(name, values) for values in sorted(table.parts)]
+    columns = [*schema_of(paths[0]), *table.keys]
     # DuckDB reads [ * ? in a path as a pattern; a bracket keeps them plain.
-    plain = ["".join(f"[{c}]" if c in "[*?" else c for c in path) for path in paths]
+    plain = ["".join(f"[{c}]" if c in "[*?" else c for c in str(path)) for path in paths]
     files = f"[{', '.join(map(_text, plain))}]"
     hive = f"hive_partitioning = {bool(table.keys)}, hive_types_autocast = false"
     wanted = ", ".join(map(_name, columns))

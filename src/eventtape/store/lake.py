@@ -165,10 +165,11 @@ class Lake:
     def vacuum(self) -> Vacuumed:
         """Delete the files the lake no longer names: replaced, dropped, or left by a killed write.
 
-        Waits until nobody is reading or writing. Under ``tables`` only ``.parquet`` files go.
+        Waits until nobody is reading or writing; readers that never pause can keep it waiting up to
+        the timeout. Under ``tables`` only ``.parquet`` files go.
         """
-        if not self.root.exists():
-            return Vacuumed(0, 0)
+        if not load(self.root) and not (self.root / STAGING).exists():
+            return Vacuumed(0, 0)  # no lake was ever made here
         with (
             failures_as_lake_error(f"{self.root}: vacuum failed"),
             locked(self.root / USE_LOCK, shared=False, timeout_s=self.lock_timeout_s),
@@ -197,18 +198,20 @@ class Lake:
                 if make:
                     self.root.mkdir(parents=True, exist_ok=True)
                     (self.root / USE_LOCK).touch()
-                    with self._committing():
-                        create(self.root)
                 stack.enter_context(
                     locked(self.root / USE_LOCK, shared=True, timeout_s=self.lock_timeout_s)
                 )
+                if make:
+                    with self._committing():
+                        create(self.root)
             yield
 
     def _committing(self) -> AbstractContextManager[None]:
         return locked(self.root / COMMIT_LOCK, shared=False, timeout_s=self.lock_timeout_s)
 
     def _commit(self, staged: Mapping[Path, Prepared]) -> tuple[Part, ...]:
-        what = ", ".join(map(str, staged.values()))
+        what = f"{next(iter(staged.values()))}"
+        what += f" and {len(staged) - 1} more" if len(staged) > 1 else ""
         with (
             failures_as_lake_error(f"{self.root}: committing {what} failed, nothing changed"),
             self._committing(),

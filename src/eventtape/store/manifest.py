@@ -44,7 +44,7 @@ class Table(NamedTuple):
     """A table: its partition keys in folder order, and its parts by partition values."""
 
     keys: tuple[str, ...]
-    parts: Mapping[tuple[str, ...], Part]
+    parts: dict[tuple[str, ...], Part]
 
     def folder(self, name: str, values: tuple[str, ...]) -> Path:
         """Where a partition lives, relative to the lake's root."""

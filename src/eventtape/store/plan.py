@@ -16,7 +16,7 @@ import polars as pl
 from eventtape.errors import InputError, LakeError
 from eventtape.store.disk import digest_of
 from eventtape.store.manifest import Manifest, Part, Table, faults
-from eventtape.store.parquet import Prepared
+from eventtape.store.parquet import Prepared, schema_of
 
 __all__ = ["found", "selected", "with_writes", "without"]
 
@@ -71,11 +71,11 @@ def with_writes(
     A part that is already there byte for byte keeps its entry and needs no move; one whose file
     has since been damaged is moved in again.
     """
-    new = dict(old)
+    new = {name: Table(table.keys, dict(table.parts)) for name, table in old.items()}
     targets: dict[Path, tuple[str, ...]] = {}
     written: dict[tuple[str, tuple[str, ...]], Part] = {}
     for temporary, item in staged.items():
-        table = new.get(item.table, Table(tuple(item.partition), {}))
+        table = new.setdefault(item.table, Table(tuple(item.partition), {}))
         values = _values(item.table, table.keys, item.partition)
         if (item.table, values) in written:
             raise InputError("each partition at most once in a commit", met=str(item))
@@ -83,7 +83,7 @@ def with_writes(
         known = table.parts.get(values)
         if known is not None and known.digest == part.digest:
             part = known
-        new[item.table] = Table(table.keys, {**table.parts, values: part})
+        table.parts[values] = part
         targets[temporary] = values
         written[item.table, values] = part
     _check_schemas(root, old, staged, set(written))
@@ -132,7 +132,7 @@ def _staying(
                 raise LakeError(f"{fault[0]}; write that partition again or drop it")
             file = root / table.file(name, values)
             try:
-                return pl.Schema(pl.read_parquet_schema(file)), file
+                return schema_of(file), file
             except pl.exceptions.PolarsError as error:
                 raise LakeError(
                     f"{file}: damaged ({error}); write that partition again or drop it"

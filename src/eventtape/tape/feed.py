@@ -39,6 +39,7 @@ class Feed(NamedTuple):
     frame: pl.DataFrame
     stamp_uncertainty_ns: int  # the true time lies within this much BEFORE the stamp
     source: str  # file or service the records came from
+    note: str = ""  # what a reader must know of the numbers before trusting them
 
 
 class Tape(NamedTuple):

@@ -7,15 +7,15 @@ that broke, is not a market that did not move: past ``max_age_ns`` it is not see
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 
 from eventtape.arrays import FloatArray, IntArray
 from eventtape.errors import InputError
-from eventtape.tape.feed import Feed, times_ns
-from eventtape.tape.records import BAR, PROBABILITY, TRADE
+from eventtape.tape.feed import times_ns
 
 __all__ = ["as_of", "grid", "levels", "on_grid"]
 
-_VALUE = {BAR.name: "close", PROBABILITY.name: "probability", TRADE.name: "price"}
+_VALUES = ("close", "price", "probability")
 
 
 def grid(start_ns: int, end_ns: int, step_ns: int) -> IntArray:
@@ -38,20 +38,21 @@ def as_of(ts: IntArray, values: FloatArray, at: IntArray, *, max_age_ns: int) ->
     return np.where(fresh, values[index], np.nan)
 
 
-def levels(feed: Feed) -> tuple[IntArray, FloatArray]:
-    """Times (ns) and values of a feed's level: probability, close or trade price.
+def levels(frame: pl.DataFrame) -> tuple[IntArray, FloatArray]:
+    """Times (ns) and values of one symbol's level: close, trade price or probability.
 
-    Trades that share a time are taken as the last of them, so that times rise.
+    Rows that share a time are taken as the last of them, so that times rise.
     """
-    if feed.record.name not in _VALUE:
-        raise InputError("a feed of bars, trades or probabilities", met=feed.record.name)
-    ts, values = times_ns(feed.frame), feed.frame[_VALUE[feed.record.name]].to_numpy()
+    column = next((name for name in _VALUES if name in frame.columns), None)
+    if column is None:
+        raise InputError(f"a frame with one of {', '.join(_VALUES)}", met=frame.columns)
+    ts, values = times_ns(frame), frame[column].to_numpy()
     last = np.r_[np.diff(ts) > 0, True]
     return ts[last], values[last]
 
 
-def on_grid(feed: Feed, at: IntArray, *, max_age_ns: int) -> FloatArray:
-    """A feed's level at each time of ``at``, NaN where not seen; prices as logarithms."""
-    ts, values = levels(feed)
+def on_grid(frame: pl.DataFrame, at: IntArray, *, max_age_ns: int) -> FloatArray:
+    """One symbol's level at each time of ``at``, NaN where not seen; prices as logarithms."""
+    ts, values = levels(frame)
     sampled = as_of(ts, values, at, max_age_ns=max_age_ns)
-    return sampled if feed.record.name == PROBABILITY.name else np.log(sampled)
+    return sampled if "probability" in frame.columns else np.log(sampled)

@@ -7,15 +7,15 @@ late by up to ``lead`` and the price by up to ``horizon``,
     r_t = a + sum_{j=-lead/s}^{horizon/s} b_j dp_{t-j} + controls + e_t,    g(horizon) = sum_j b_j,
 
 by least squares. The sum, not any b_j, is the gap: stamps wrong by a minute move weight from one
-b_j to its neighbour and leave the sum alone, and quoting noise, whose differences cancel, drops out as
-the window grows. That is why one minute is blind where thirty are not.
+b_j to its neighbour and leave the sum alone, and quoting noise, whose differences cancel, drops
+out as the window grows. That is why one minute is blind where thirty are not.
 
 Intervals are heteroskedasticity-robust (HC3, MacKinnon and White 1985): a few announcements carry
 most of the variation of p, and HC3 discounts each by its leverage. Its scores are then summed with
 Bartlett weights over ten minutes (Newey and West 1987), because a quote that is late moves a part
-of the return into the next row and takes it out again: the error of one minute is undone in the next,
-and HC3 alone, which counts both, covers 98-99% at a nominal 95% (docs: validation). Overlapping
-returns, the usual shortcut, cover far less: see :mod:`.overlapping`.
+of the return into the next row and takes it out again: the error of one minute is undone in the
+next, and HC3 alone, which counts both, covers 98-99% at a nominal 95% (docs: validation).
+Overlapping returns, the usual shortcut, cover far less: see :mod:`.overlapping`.
 
 Refused (NaN and a status): fewer than twice as many rows as regressors; a p that does not move, or
 that the controls explain; weights so concentrated that under ``MIN_EFFECTIVE`` rows carry them.

@@ -6,9 +6,9 @@ Regress the return over h steps on p's change over the same h steps, at every st
 
 The errors overlap by construction, so the usual standard error is far too small. Newey and West
 (1987) adds h - 1 Bartlett-weighted autocovariances; the circular block bootstrap (Politis and
-Romano 1992) redraws blocks of 2h rows. Both need many more independent stretches than one night has and
-cover too little (docs: validation); and g is shrunk when one side is late, by the part of the
-window the lag takes.
+Romano 1992) redraws blocks of 2h rows. Both need many more independent stretches than one night
+has and cover too little (docs: validation); and g is shrunk when one side is late, by the part of
+the window the lag takes.
 """
 
 from __future__ import annotations

@@ -1,0 +1,44 @@
+"""The outcome gap on data frames: one call from prices and probabilities to a table."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from eventtape.clock import SECOND
+from eventtape.estimators.states.exposure import outcome_gap
+from eventtape.tape import times_ns
+from eventtape.tape.sampling import grid, on_grid
+
+__all__ = ["gap_table"]
+
+
+def gap_table(
+    prices: pl.DataFrame,
+    probability: pl.DataFrame,
+    *,
+    horizons_s: tuple[float, ...] = (300.0, 600.0, 1800.0, 3600.0),
+    step_s: float = 60.0,
+    lead_s: float = 300.0,
+    max_age_s: float = 300.0,
+    level: float = 0.95,
+) -> pl.DataFrame:
+    """Gap (log return per unit of probability) of each symbol at each horizon, with its interval.
+
+    ``prices`` is a checked frame of bars or trades, of any number of symbols; ``probability`` one
+    of a single contract. The grid spans the time both are seen. Numbers are null where the
+    ``status`` is not ``ok``.
+    """
+    age = round(max_age_s * SECOND)
+    seen = times_ns(probability)
+    rows = []
+    for (symbol,), frame in prices.group_by("symbol", maintain_order=True):
+        ts = times_ns(frame)
+        at = grid(
+            max(int(ts[0]), int(seen[0])), min(int(ts[-1]), int(seen[-1])), round(step_s * SECOND)
+        )
+        x, p = (on_grid(side, at, max_age_ns=age) for side in (frame, probability))
+        for horizon in horizons_s:
+            found = outcome_gap(x, p, step_s=step_s, horizon_s=horizon, lead_s=lead_s, level=level)
+            rows.append({"symbol": symbol, **found._asdict(), "status": str(found.status)})
+    numbers = ["gap", "se", "lower", "upper", "identifying_share", "effective_rows", "residual_sd"]
+    return pl.DataFrame(rows).with_columns(pl.col(numbers).cast(pl.Float64).fill_nan(None))

@@ -1,0 +1,124 @@
+"""Do the study's intervals cover the truth, and does it stay quiet where there is nothing?
+
+Whole simulated nights go through the whole study, as a user's would. On half of them the markets
+respond to the probability with known gaps and lags; on the other half (the placebo) they respond to
+another probability of the same law. What is counted is what the study prints: a gap's interval
+against the true gap, a lag's against the true lag, a prediction's against the realised move; and on
+the placebo, gaps away from zero and links and leaders named where there are none.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from eventtape.arrays import Status
+from eventtape.simulate import MarketTruth, event_night
+from eventtape.studies.diffusion import run as diffusion
+from eventtape.studies.diffusion_rows import Config, DiffusionResult, LeadLagRow
+from eventtape.studies.events import SIMULATED
+
+__all__ = ["Check", "checks_of_night", "summarise"]
+
+CONFIG = Config(horizons_s=(300.0, 600.0, 1800.0, 3600.0))
+
+
+class Check(NamedTuple):
+    """One yes-or-no: did this number of this night do what its nominal rate promises?"""
+
+    quantity: str
+    detail: str
+    nominal: float
+    answered: bool  # False: the study refused to give the number
+    held: bool
+
+
+def checks_of_night(seed: int) -> list[Check]:
+    """All checks of the night of that seed: one linked tape, one placebo tape, both full studies.
+
+    Three markets of different gap and noise, their lags drawn anew from -2 to +4 minutes, a third
+    of their own variance arriving with the news.
+    """
+    rng = np.random.default_rng([seed, 1])
+    markets = tuple(
+        MarketTruth(label, gap, float(rng.uniform(-120.0, 240.0)), volatility, news_share=1.0 / 3.0)
+        for label, gap, volatility in (
+            ("coin", 0.12, 0.0008),
+            ("index", 0.03, 0.00025),
+            ("currency", -0.02, 0.0002),
+        )
+    )
+    linked = diffusion(event_night(seed, markets=markets).tape, SIMULATED, CONFIG)
+    placebo = diffusion(
+        event_night(seed, markets=markets, independent=True).tape, SIMULATED, CONFIG
+    )
+    return [*_linked(linked, {m.label: m for m in markets}), *_placebo(placebo)]
+
+
+def _linked(result: DiffusionResult, truth: dict[str, MarketTruth]) -> list[Check]:
+    level = result.config.level
+    out = []
+    for row in result.gaps:
+        held = row.estimate.lower <= truth[row.market].gap <= row.estimate.upper
+        detail = f"{row.horizon_s:g} s"
+        out.append(Check("gap covered", detail, level, row.status is Status.OK, held))
+    for other in result.comparisons:
+        held = other.lower <= truth[other.market].gap <= other.upper
+        detail = f"{other.horizon_s:g} s, {other.method}"
+        out.append(Check("gap covered", detail, level, other.status is Status.OK, held))
+    for row in result.lead_lags:
+        first, second = (truth[n].lag_s if n in truth else 0.0 for n in (row.first, row.second))
+        lag = second - first
+        lower, upper = _forward(row)
+        detail = "probability, market" if row.first == SIMULATED.primary else "market, market"
+        held = lower <= lag <= upper
+        out.append(Check("lag covered", detail, level, math.isfinite(lower), held))
+        right = row.leader == (row.second if lag < 0.0 else row.first)
+        out.append(Check("named leader right", detail, level, row.leader is not None, right))
+    for score in result.scores:
+        if score.sample == "out":
+            held = score.lower <= score.realised <= score.upper
+            detail = f"gap from the first half, {result.config.headline_s:g} s"
+            out.append(Check("move covered", detail, level, score.status is Status.OK, held))
+    return out
+
+
+def _forward(row: LeadLagRow) -> tuple[float, float]:
+    """The interval of the second series' lag behind the first, whoever was named leader."""
+    if row.leader == row.second:
+        return -row.upper, -row.lower
+    return row.lower, row.upper
+
+
+def _placebo(result: DiffusionResult) -> list[Check]:
+    alpha = 1.0 - result.config.level
+    out = []
+    for row in result.gaps:
+        away = not row.estimate.lower <= 0.0 <= row.estimate.upper
+        detail = f"{row.horizon_s:g} s"
+        out.append(Check("placebo: gap shown", detail, alpha, row.status is Status.OK, away))
+    for row in result.lead_lags:
+        if row.first == SIMULATED.primary:
+            linked = row.status is not Status.NOT_IDENTIFIED
+            out.append(Check("placebo: link found", "probability, market", alpha, True, linked))
+            named = row.leader is not None
+            out.append(Check("placebo: leader named", "probability, market", alpha, True, named))
+    return out
+
+
+def summarise(checks: Iterable[Check]) -> pl.DataFrame:
+    """Rates by quantity and detail, with the Wilson 95% interval of the rate itself."""
+    frame = pl.DataFrame(list(checks), schema=Check._fields, orient="row")
+    rows = frame.group_by("quantity", "detail", "nominal", maintain_order=True).agg(
+        pl.col("held").filter(pl.col("answered")).mean().alias("rate"),
+        pl.col("answered").sum().alias("answered"),
+        pl.len().alias("asked"),
+    )
+    n, p, z = pl.col("answered"), pl.col("rate"), 1.959963984540054
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * (p * (1 - p) / n + z**2 / (4 * n**2)).sqrt()
+    return rows.with_columns((centre - half).alias("rate_low"), (centre + half).alias("rate_high"))

@@ -1,0 +1,163 @@
+"""What the diffusion study may be told and what it answers: plain rows, no methods, no formulas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import polars as pl
+
+from eventtape.arrays import FloatArray, IntArray, Status
+from eventtape.errors import InputError
+from eventtape.estimators.states import exposure
+from eventtape.studies.events import Event
+
+__all__ = [
+    "Comparison",
+    "Config",
+    "DiffusionResult",
+    "GapRow",
+    "Input",
+    "LeadLagRow",
+    "Path",
+    "ProbabilitySeries",
+    "ResponseRow",
+    "Score",
+]
+
+
+@dataclass(frozen=True)
+class Config:
+    """What may be chosen about the study; times in seconds."""
+
+    step_s: float = 60.0
+    horizons_s: tuple[float, ...] = (60.0, 300.0, 600.0, 1800.0, 3600.0)
+    headline_s: float = 1800.0
+    lead_s: float = 300.0  # how far a market may move before the quoted probability
+    max_lag_s: float = 600.0
+    lag_step_s: float = 10.0
+    max_age_s: float = 300.0  # older than this a price is not seen
+    probability_tick: float = 0.001
+    score_from_ns: int | None = None  # None: the middle of the window
+    controls: tuple[str, ...] = ()  # labels of markets whose returns are held fixed
+    level: float = 0.95
+    n_draws: int = 499
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.headline_s not in self.horizons_s:
+            raise InputError(f"a headline horizon among {self.horizons_s}", met=self.headline_s)
+        if not 0.0 < self.level < 1.0:
+            raise InputError("a level between 0 and 1", met=self.level)
+
+
+class Input(NamedTuple):
+    """A feed as it was met: rows inside the window, first and last stamp (ns)."""
+
+    label: str
+    source: str
+    rows: int
+    first: int
+    last: int
+    stamp_uncertainty_s: float
+    note: str  # what a reader must know of the numbers before trusting them
+
+
+class ProbabilitySeries(NamedTuple):
+    """One venue's probability, filtered: frame with ts, quotes, mean, sd, z, regime."""
+
+    label: str
+    frame: pl.DataFrame
+    q: float  # variance per second
+    r: float  # variance
+    status: Status
+    stamp_uncertainty_s: float
+    overround: float  # median cost above 1 of buying both sides; NaN where not quoted
+
+
+class GapRow(NamedTuple):
+    """The outcome gap of one market at one horizon, and what it rests on."""
+
+    market: str
+    horizon_s: float
+    estimate: exposure.Gap
+    status: Status
+
+
+class Comparison(NamedTuple):
+    """The same market and horizon by another method, named."""
+
+    market: str
+    horizon_s: float
+    method: str
+    gap: float
+    lower: float
+    upper: float
+    status: Status
+
+
+class ResponseRow(NamedTuple):
+    """The response curve of one market."""
+
+    market: str
+    curve: exposure.Response
+
+
+class LeadLagRow(NamedTuple):
+    """Who moved first between two feeds; ``leader`` is None unless the data say so."""
+
+    first: str
+    second: str
+    leader: str | None
+    follower: str | None
+    lag_s: float  # of the follower behind the leader
+    lower: float
+    upper: float
+    ratio: float
+    p_value: float
+    resolution_s: float
+    status: Status
+    lags_s: FloatArray  # for the figure: second behind first
+    correlation: FloatArray
+    null_band: float
+
+
+class Score(NamedTuple):
+    """A predicted move beside the realised one, log return; ``sample`` is ``out`` or ``in``."""
+
+    market: str
+    sample: str
+    from_ns: int
+    to_ns: int
+    probability_move: float
+    predicted: float
+    lower: float
+    upper: float
+    realised: float
+    status: Status
+
+
+class Path(NamedTuple):
+    """A market's log return since the start, beside the one its gap and p's path imply."""
+
+    market: str
+    ts: IntArray
+    actual: FloatArray
+    implied: FloatArray
+
+
+class DiffusionResult(NamedTuple):
+    """Everything the faces show; nothing in it is computed again by them."""
+
+    event: Event
+    config: Config
+    simulated: bool
+    inputs: tuple[Input, ...]
+    probabilities: tuple[ProbabilitySeries, ...]
+    news_clock: pl.DataFrame | None  # ts, counted (share of the votes finally counted)
+    gaps: tuple[GapRow, ...]
+    comparisons: tuple[Comparison, ...]
+    responses: tuple[ResponseRow, ...]
+    lead_lags: tuple[LeadLagRow, ...]
+    paths: tuple[Path, ...]
+    scores: tuple[Score, ...]

@@ -1,0 +1,175 @@
+"""What the study found, in plain sentences made from its numbers: each with interval and status."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from eventtape.arrays import Status
+from eventtape.clock import format_ns
+from eventtape.studies.diffusion_rows import DiffusionResult, GapRow, LeadLagRow, Score
+from eventtape.tape import times_ns
+
+__all__ = ["Finding", "findings", "minutes", "percent", "span"]
+
+
+class Finding(NamedTuple):
+    """A sentence and the status of the number it rests on."""
+
+    text: str
+    status: Status
+
+
+def percent(value: float, *, sign: bool = True) -> str:
+    """A log return times 100, two decimals: ``+7.50%``."""
+    return f"{value * 100:{'+' if sign else ''}.2f}%"
+
+
+def span(lower: float, upper: float) -> str:
+    """An interval of log returns: ``-5.80% to +20.90%``."""
+    return f"{percent(lower)} to {percent(upper)}"
+
+
+def minutes(seconds: float) -> str:
+    """A horizon in words: ``60 s`` or ``30 min``.
+
+    >>> minutes(1800.0)
+    '30 min'
+    """
+    whole = seconds >= 120.0 and seconds % 60.0 == 0.0  # noqa: PLR2004
+    return f"{seconds / 60:g} min" if whole else f"{seconds:g} s"
+
+
+def findings(result: DiffusionResult) -> tuple[Finding, ...]:
+    """The study's sentences, most important first."""
+    headline = [row for row in result.gaps if row.horizon_s == result.config.headline_s]
+    out = [_probability(result)]
+    out += [_gap(row, result) for row in headline]
+    out += [f for f in (_short_horizon(result),) if f is not None]
+    out += _lead_lags(result)
+    out += [_score(row, result) for row in result.scores if row.sample == "out"]
+    return tuple(out)
+
+
+def _probability(result: DiffusionResult) -> Finding:
+    series = result.probabilities[0]
+    p, ts = series.frame["probability"].to_numpy(), times_ns(series.frame)
+    text = (
+        f"{series.label} moved from {p[0]:.3f} to {p[-1]:.3f} between "
+        f"{format_ns(int(ts[0]), seconds=False)} and {format_ns(int(ts[-1]), seconds=False)}"
+    )
+    if series.status is not Status.OK:
+        return Finding(f"{text}; its noise could not be told from its news.", series.status)
+    regime = series.frame["regime"]
+    shocks = int((regime == "shock").sum())
+    z = series.frame["z"].fill_null(0.0).to_numpy()
+    at = int(np.argmax(np.abs(z)))
+    move = p[at] - p[max(at - 1, 0)]
+    text += (
+        f"; {shocks} of {series.frame.height} quotes were shocks (|z| > 2; 4.6% would be by "
+        f"chance), the largest at {format_ns(int(ts[at]), seconds=False)} ({move:+.3f})."
+    )
+    return Finding(text, Status.OK)
+
+
+def _gap(row: GapRow, result: DiffusionResult) -> Finding:
+    e, level = row.estimate, f"{result.config.level:.0%}"
+    horizon = minutes(row.horizon_s)
+    if row.status is not Status.OK:
+        return Finding(
+            f"{row.market}: its worth if {result.event.outcome} is {row.status} at {horizon}.",
+            row.status,
+        )
+    verdict = (
+        "the interval includes zero, so these data do not show that the event moved it"
+        if e.lower <= 0.0 <= e.upper
+        else f"it is worth {'more' if e.gap > 0.0 else 'less'} if {result.event.outcome}"
+    )
+    text = (
+        f"{row.market}: {percent(e.gap)} per unit of probability at {horizon} "
+        f"({level} interval {span(e.lower, e.upper)}); {verdict}."
+    )
+    shown = [
+        f"{minutes(other.horizon_s)} {percent(other.estimate.gap)} "
+        f"({span(other.estimate.lower, other.estimate.upper)})"
+        for other in result.gaps
+        if other.market == row.market
+        and other.horizon_s != row.horizon_s
+        and other.status is Status.OK
+        and not other.estimate.lower <= 0.0 <= other.estimate.upper
+    ]
+    if shown:
+        text += f" Also away from zero at {', '.join(shown)}."
+    return Finding(text, row.status)
+
+
+def _short_horizon(result: DiffusionResult) -> Finding | None:
+    blind = sorted(
+        {(g.horizon_s, g.market) for g in result.gaps if g.status is Status.NOT_RESOLVED}
+    )
+    if not blind:
+        return None
+    names = "; ".join(
+        f"{minutes(h)} ({', '.join(m for k, m in blind if k == h)})"
+        for h in sorted({h for h, _ in blind})
+    )
+    return Finding(
+        f"No gap is given at a horizon no longer than the stamps' own uncertainty: {names}.",
+        Status.NOT_RESOLVED,
+    )
+
+
+def _lead_lags(result: DiffusionResult) -> list[Finding]:
+    rows = result.lead_lags
+    named = [row for row in rows if row.leader is not None]
+    level = f"{result.config.level:.0%}"
+    out = [
+        Finding(
+            f"{row.leader} moved before {row.follower} by {row.lag_s:.0f} s ({level} interval "
+            f"{row.lower:.0f} to {row.upper:.0f} s; lead-lag ratio {row.ratio:.1f}).",
+            row.status,
+        )
+        for row in named
+    ]
+    for status, words in (
+        (Status.NOT_RESOLVED, "linked, but who moved first is not resolved"),
+        (Status.NOT_IDENTIFIED, "no link found at any lag, so no leader can be named"),
+        (Status.TOO_FEW, "too few observations to ask"),
+    ):
+        pairs = [_pair(row) for row in rows if row.status is status]
+        if pairs:
+            out.append(Finding(f"{_count(len(pairs))}: {words}: {', '.join(pairs)}.", status))
+    if len(rows) > 1:
+        chance = (1.0 - result.config.level) * len(rows)
+        out.append(
+            Finding(
+                f"Each of {len(rows)} pairs was tested at {1.0 - result.config.level:.0%} on its own: "
+                f"about {chance:.1f} links would be found if there were none.",
+                Status.OK,
+            )
+        )
+    return out
+
+
+def _pair(row: LeadLagRow) -> str:
+    return f"{row.first} and {row.second}"
+
+
+def _count(n: int) -> str:
+    return "1 pair" if n == 1 else f"{n} pairs"
+
+
+def _score(row: Score, result: DiffusionResult) -> Finding:
+    window = f"{format_ns(row.from_ns, seconds=False)} to {format_ns(row.to_ns, seconds=False)}"
+    if row.status is not Status.OK:
+        return Finding(
+            f"{row.market}: no prediction for {window}, {row.status} before it.", row.status
+        )
+    inside = "inside" if row.lower <= row.realised <= row.upper else "OUTSIDE"
+    return Finding(
+        f"{row.market}, {window}: predicted {percent(row.predicted)} from the data before it "
+        f"({result.config.level:.0%} interval {span(row.lower, row.upper)}), realised "
+        f"{percent(row.realised)}, {inside} the interval.",
+        row.status,
+    )
