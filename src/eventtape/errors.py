@@ -42,7 +42,8 @@ class InputError(EventTapeError, ValueError):
             if part
         ]
         met = "" if self.met is None else f"met {self.met!r}, "
-        return f"{', '.join(place)}: {met}wanted {self.wanted}" if place or met else self.wanted
+        said = f"{met}wanted {self.wanted}"
+        return f"{', '.join(place)}: {said}" if place else said
 
     def at(self, file: str | Path) -> InputError:
         """Return the same error with the file named, for checks that only saw a frame."""

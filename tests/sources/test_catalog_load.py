@@ -9,9 +9,9 @@ from eventtape.errors import InputError
 from eventtape.sources import (
     ELECTION_2024,
     ELECTION_2024_TRADES,
+    as_feed,
     load_folder,
     read_history,
-    tape_from_frames,
 )
 from eventtape.tape import PROBABILITY, TRADE
 
@@ -68,7 +68,7 @@ def test_a_folder_becomes_a_tape_with_progress(write, tmp_path, specs):
     assert loaded.missing == ()
     assert not loaded.tape.simulated
     feed = loaded.tape.feed("snow")
-    assert feed.source == str(tmp_path / "snow.json")
+    assert feed.source == "snow.json"
     assert feed.record is PROBABILITY
     assert feed.stamp_uncertainty_ns == 60 * 10**9
     assert seen == [("rain", 1, 3), ("snow", 2, 3), ("hail", 3, 3)]
@@ -107,21 +107,11 @@ def test_a_file_that_is_there_but_broken_is_an_error_even_so(write, tmp_path, sp
         load_folder(tmp_path, specs, allow_missing=True)
 
 
-def test_frames_come_back_as_a_tape_in_the_catalogues_order(write, tmp_path, specs):
+def test_a_frame_becomes_the_feed_of_its_spec_once_checked(write, tmp_path, specs):
     put(write, "rain", "snow", "hail")
-    feeds = load_folder(tmp_path, specs).tape.feeds
-    frames = {feed.label: feed.frame.select(sorted(feed.frame.columns)) for feed in reversed(feeds)}
-    tape = tape_from_frames(frames, specs, simulated=True)
-    assert tape.simulated
-    assert [feed.label for feed in tape.feeds] == ["rain", "snow", "hail"]
-    assert all(new.frame.equals(old.frame) for new, old in zip(tape.feeds, feeds, strict=True))
-    assert tape.feeds[0].source == "lake"
-
-
-def test_frames_are_checked_and_known(specs):
-    with pytest.raises(InputError, match=r"lake.*the column\(s\) symbol"):
-        tape_from_frames({"rain": pl.DataFrame()}, specs)
-    with pytest.raises(InputError, match="met 'fog', wanted a feed among rain, snow, hail"):
-        tape_from_frames({"fog": pl.DataFrame()}, specs)
-    with pytest.raises(InputError, match="at least one frame"):
-        tape_from_frames({}, specs)
+    old = load_folder(tmp_path, specs).tape.feeds[0]
+    new = as_feed(specs[0], old.frame.select(sorted(old.frame.columns)), "elsewhere")
+    assert new.frame.equals(old.frame)
+    assert (new.label, new.instrument, new.source) == ("rain", old.instrument, "elsewhere")
+    with pytest.raises(InputError, match=r"elsewhere.*the column\(s\) symbol"):
+        as_feed(specs[0], pl.DataFrame(), "elsewhere")

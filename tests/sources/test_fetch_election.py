@@ -13,10 +13,10 @@ from eventtape.sources import (
     ELECTION_2024_TRADES,
     Endpoints,
     NotFoundError,
+    as_feed,
     fetch_election_2024,
-    tape_from_frames,
 )
-from eventtape.tape import times_ns
+from eventtape.tape import TRADE, times_ns
 from sources.loopback_server import Reply, as_json
 
 # Made-up prices; only the window lies where the dataset's services are asked.
@@ -148,8 +148,7 @@ def test_every_keyless_feed_arrives_checked_and_inside_the_window(client, world,
         ts = times_ns(outcome.frame)
         assert parse_ns(START) < ts[0] <= ts[-1] <= parse_ns(END)
     frames = {o.spec.label: o.frame for o in outcomes}
-    specs = [o.spec for o in outcomes]
-    assert len(tape_from_frames(frames, specs).feeds) == 6
+    assert [as_feed(o.spec, o.frame, "http").record for o in outcomes][-1] is TRADE
     assert frames["BTC"].height == frames["Kalshi"].height == 240
     assert [told for told in seen if told[0] == "BTC"] == [("BTC", 1, 2), ("BTC", 2, 2)]
     assert ("Kalshi trades", 1, None) in seen

@@ -202,7 +202,7 @@ def _quotes(
     gaps = quote_s * rng.uniform(0.95, 1.05, size=int(n / quote_s / 0.94) + 2)
     at = np.cumsum(np.r_[rng.uniform(0.0, quote_s), gaps])
     at = at[at < n]
-    seen = path[at.astype(np.int64)] + noise * rng.standard_normal(at.size)
+    seen = np.interp(at, np.arange(path.size), path) + noise * rng.standard_normal(at.size)
     seen = np.clip(np.round(seen / tick) * tick, tick, 1.0 - tick)
     stamps = ts[0] + (at * 1e9).astype(np.int64)
     frame = pl.DataFrame({"ts": stamps, "probability": seen}).select(
@@ -224,7 +224,7 @@ def _ticks(
     count = rng.poisson(n / market.tick_s)
     at = np.sort(rng.uniform(0.0, n, size=max(count, 2)))
     side = rng.choice(np.array([-1, 1]), size=at.size)
-    price = np.exp(log_price[at.astype(np.int64)] + market.bounce * side)
+    price = np.exp(np.interp(at, np.arange(n + 1), log_price) + market.bounce * side)
     symbol = f"sim:{market.label}"
     frame = pl.DataFrame(
         {"ts": ts[0] + (at * 1e9).astype(np.int64), "price": price, "side": side}

@@ -7,8 +7,8 @@ from eventtape.sources.catalog import (
     ELECTION_2024_TRADES,
     FeedSpec,
     Loaded,
+    as_feed,
     load_folder,
-    tape_from_frames,
 )
 from eventtape.sources.fetch import Endpoints, Outcome, fetch_election_2024
 from eventtape.sources.http import Client, NotFoundError, Progress
@@ -32,6 +32,7 @@ __all__ = [
     "NotFoundError",
     "Outcome",
     "Progress",
+    "as_feed",
     "fetch_election_2024",
     "load_folder",
     "parse_candlesticks",
@@ -46,5 +47,4 @@ __all__ = [
     "read_results",
     "read_trade_dump",
     "read_trades_csv",
-    "tape_from_frames",
 ]

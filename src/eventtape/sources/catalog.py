@@ -13,7 +13,7 @@ stamp uncertainties are how far BEFORE its stamp a value may have been true:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -49,8 +49,8 @@ __all__ = [
     "KalshiMarket",
     "Loaded",
     "PolymarketToken",
+    "as_feed",
     "load_folder",
-    "tape_from_frames",
 ]
 
 
@@ -223,7 +223,7 @@ def load_folder(
             raise InputError(f"the file of feed {spec.label}", met="no such file", file=absent[0])
         missing.extend((spec.label, path) for path in absent)
         if not absent and spec.reader is not None:
-            feeds.append(_feed(spec, spec.reader(paths), ", ".join(spec.paths)))
+            feeds.append(as_feed(spec, spec.reader(paths), ", ".join(spec.paths)))
         if progress is not None:
             progress(spec.label, done, len(local))
     if not feeds:
@@ -231,27 +231,8 @@ def load_folder(
     return Loaded(Tape(tuple(feeds), simulated=False), tuple(missing))
 
 
-def tape_from_frames(
-    frames: Mapping[str, pl.DataFrame],
-    specs: Sequence[FeedSpec] = ELECTION_2024,
-    *,
-    simulated: bool = False,
-    source: str = "lake",
-) -> Tape:
-    """A tape of frames by label, checked anew, in the order of ``specs``; labels must be known."""
-    labels = [spec.label for spec in specs]
-    for label in frames:
-        if label not in labels:
-            raise InputError(f"a feed among {', '.join(labels)}", met=label)
-    if not frames:
-        raise InputError("at least one frame", met="none")
-    return Tape(
-        tuple(_feed(spec, frames[spec.label], source) for spec in specs if spec.label in frames),
-        simulated=simulated,
-    )
-
-
-def _feed(spec: FeedSpec, frame: pl.DataFrame, source: str) -> Feed:
+def as_feed(spec: FeedSpec, frame: pl.DataFrame, source: str) -> Feed:
+    """The feed of a spec and its frame, checked; ``source`` is what a reader is told it came from."""
     checked = check(frame, spec.record, file=source)
     return Feed(
         spec.instrument,

@@ -70,15 +70,15 @@ def _linked(result: DiffusionResult, truth: dict[str, MarketTruth]) -> list[Chec
         held = other.lower <= truth[other.market].gap <= other.upper
         detail = f"{other.horizon_s:g} s, {other.method}"
         out.append(Check("gap covered", detail, level, other.status is Status.OK, held))
-    for row in result.lead_lags:
-        first, second = (truth[n].lag_s if n in truth else 0.0 for n in (row.first, row.second))
+    for pair in result.lead_lags:
+        first, second = (truth[n].lag_s if n in truth else 0.0 for n in (pair.first, pair.second))
         lag = second - first
-        lower, upper = _forward(row)
-        detail = "probability, market" if row.first == SIMULATED.primary else "market, market"
+        lower, upper = _forward(pair)
+        detail = "probability, market" if pair.first == SIMULATED.primary else "market, market"
         held = lower <= lag <= upper
         out.append(Check("lag covered", detail, level, math.isfinite(lower), held))
-        right = row.leader == (row.second if lag < 0.0 else row.first)
-        out.append(Check("named leader right", detail, level, row.leader is not None, right))
+        right = pair.leader == (pair.second if lag < 0.0 else pair.first)
+        out.append(Check("named leader right", detail, level, pair.leader is not None, right))
     for score in result.scores:
         if score.sample == "out":
             held = score.lower <= score.realised <= score.upper
@@ -101,11 +101,11 @@ def _placebo(result: DiffusionResult) -> list[Check]:
         away = not row.estimate.lower <= 0.0 <= row.estimate.upper
         detail = f"{row.horizon_s:g} s"
         out.append(Check("placebo: gap shown", detail, alpha, row.status is Status.OK, away))
-    for row in result.lead_lags:
-        if row.first == SIMULATED.primary:
-            linked = row.status is not Status.NOT_IDENTIFIED
+    for pair in result.lead_lags:
+        if pair.first == SIMULATED.primary:
+            linked = pair.status is not Status.NOT_IDENTIFIED
             out.append(Check("placebo: link found", "probability, market", alpha, True, linked))
-            named = row.leader is not None
+            named = pair.leader is not None
             out.append(Check("placebo: leader named", "probability, market", alpha, True, named))
     return out
 

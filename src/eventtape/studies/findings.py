@@ -144,8 +144,8 @@ def _lead_lags(result: DiffusionResult) -> list[Finding]:
         chance = (1.0 - result.config.level) * len(rows)
         out.append(
             Finding(
-                f"Each of {len(rows)} pairs was tested at {1.0 - result.config.level:.0%} on its own: "
-                f"about {chance:.1f} links would be found if there were none.",
+                f"Each of {len(rows)} pairs was tested at {1.0 - result.config.level:.0%}: about "
+                f"{chance:.1f} links would be found if there were none.",
                 Status.OK,
             )
         )

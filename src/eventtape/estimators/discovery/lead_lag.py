@@ -12,9 +12,8 @@ n_y) a lag, at any real lag.
 
 The interval. C(theta) is a sum over the intervals of the coarser series, so it can be drawn again
 by giving each term (or each of 500 consecutive blocks of terms) an independent exponential weight,
-the Bayesian bootstrap; the interval is the central part of the argmax over draws, on lags refined
-to a tenth of the grid around the peak. In simulation it covers the true lag in 95-97% of nights at
-a nominal 95% (docs: validation). A likelihood built from C alone covers far less: it ignores that
+the Bayesian bootstrap; the interval is the central part of the argmax over draws, on a grid refined
+to a tenth, and a fortieth next to the peak. Its measured coverage is in docs: validation. A likelihood built from C alone covers far less: it ignores that
 the peak is flat over the finer series' own spacing.
 
 Is there a link at all? Under none the signs of the blocks are exchangeable: the largest |C| over
@@ -37,7 +36,7 @@ __all__ = ["LeadLag", "contrasts", "lead_lag"]
 
 
 _BLOCKS = 500
-_REFINE, _REACH = 10, 6  # sub-steps of the grid around the peak, and how many steps they reach
+_REFINED = ((10, 6), (40, 1))  # sub-steps of the grid, and how many steps from the peak they reach
 
 
 class LeadLag(NamedTuple):
@@ -196,11 +195,14 @@ def _seconds(lags: IntArray) -> FloatArray:
 
 
 def _refined(lags: IntArray, at: int) -> IntArray:
-    """The grid with ``_REFINE`` sub-steps in each of the steps around index ``at``."""
-    low, high = max(at - _REACH, 0), min(at + _REACH, lags.size - 1)
-    steps = np.linspace(0.0, 1.0, _REFINE, endpoint=False)
-    inner = lags[low:high, None] + np.diff(lags[low : high + 1])[:, None] * steps
-    return np.unique(np.r_[lags, inner.round().astype(np.int64).ravel()])
+    """The grid, finer around index ``at``: its own step would decide a narrow interval's ends."""
+    inner = [lags]
+    for parts, reach in _REFINED:
+        low, high = max(at - reach, 0), min(at + reach, lags.size - 1)
+        steps = np.linspace(0.0, 1.0, parts, endpoint=False)
+        between = lags[low:high, None] + np.diff(lags[low : high + 1])[:, None] * steps
+        inner.append(between.round().astype(np.int64).ravel())
+    return np.unique(np.concatenate(inner))
 
 
 def _check(t: IntArray, v: FloatArray, name: str) -> tuple[IntArray, FloatArray]:

@@ -1,0 +1,67 @@
+"""The terminal program: the one place that wires source, store, study and face.
+
+Nothing heavy is imported until a command runs, so that ``eventtape --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from eventtape.cli import diffusion_command, fetch_command, lake_command
+from eventtape.errors import EventTapeError, InputError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="eventtape",
+    help="How news about a scheduled event travels through markets, what each outcome is worth, "
+    "and how sure the data are.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("diffusion")(diffusion_command.diffusion)
+app.command("demo")(diffusion_command.demo)
+app.command("validate")(diffusion_command.validate)
+app.command("fetch")(fetch_command.fetch)
+app.add_typer(lake_command.app, name="lake")
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"eventtape {version('eventtape')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and stop."
+    ),
+) -> None:
+    """How news about a scheduled event travels through markets."""
+
+
+def main() -> None:
+    """Run the program: 0 done, 2 input that cannot be used, 1 another error said in words."""
+    try:
+        app()
+    except InputError as error:
+        _complain(error)
+        sys.exit(2)
+    except EventTapeError as error:
+        _complain(error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _complain(error: EventTapeError) -> None:
+    print(f"eventtape: {error}", file=sys.stderr)
+    for note in getattr(error, "__notes__", ()):
+        print(f"  {note}", file=sys.stderr)

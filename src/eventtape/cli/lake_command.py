@@ -1,0 +1,60 @@
+"""``eventtape lake``: what is stored, a look at it, and SQL over it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="The lake: list tables, look at one, ask in SQL.", no_args_is_help=True)
+
+Root = Annotated[Path, typer.Option("--lake", help="Root of the lake.", envvar="EVENTTAPE_LAKE")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON rows and nothing else.")]
+
+
+@app.command("ls")
+def list_tables(lake: Root = Path("lake"), *, as_json: AsJson = False) -> None:
+    """Every table: partitions, rows, bytes, first and last time, when written."""
+    from eventtape.cli.terminal import show_frame
+    from eventtape.store import Lake
+
+    show_frame(Lake(lake).tables(), as_json=as_json, empty=f"the lake {lake} holds no table")
+
+
+@app.command("show")
+def show(
+    table: Annotated[str, typer.Argument(help="Which table.")],
+    rows: Annotated[int, typer.Option("-n", help="How many rows.")] = 10,
+    lake: Root = Path("lake"),
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """The first rows of a table."""
+    from eventtape.cli.terminal import show_frame
+    from eventtape.store import Lake
+
+    show_frame(Lake(lake).show(table, rows), as_json=as_json, empty=f"{table} has no rows")
+
+
+@app.command("sql")
+def sql(
+    query: Annotated[str, typer.Argument(help="A SELECT over the lake's tables (DuckDB SQL).")],
+    lake: Root = Path("lake"),
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the lake in SQL; a query cannot change it."""
+    from eventtape.cli.terminal import show_frame
+    from eventtape.store import Lake
+
+    show_frame(Lake(lake).sql(query), as_json=as_json, empty="no rows")
+
+
+@app.command("vacuum")
+def vacuum(lake: Root = Path("lake")) -> None:
+    """Delete files that no table names: what killed writes and replaced partitions left."""
+    from eventtape.store import Lake
+
+    gone = Lake(lake).vacuum()
+    print(f"{gone.files} files, {gone.bytes} bytes removed")
