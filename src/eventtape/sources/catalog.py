@@ -232,7 +232,7 @@ def load_folder(
 
 
 def as_feed(spec: FeedSpec, frame: pl.DataFrame, source: str) -> Feed:
-    """The feed of a spec and its frame, checked; ``source`` is what a reader is told it came from."""
+    """The feed of a spec and its frame, checked; ``source`` tells a reader where it came from."""
     checked = check(frame, spec.record, file=source)
     return Feed(
         spec.instrument,

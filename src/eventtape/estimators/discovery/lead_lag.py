@@ -12,9 +12,10 @@ n_y) a lag, at any real lag.
 
 The interval. C(theta) is a sum over the intervals of the coarser series, so it can be drawn again
 by giving each term (or each of 500 consecutive blocks of terms) an independent exponential weight,
-the Bayesian bootstrap; the interval is the central part of the argmax over draws, on a grid refined
-to a tenth, and a fortieth next to the peak. Its measured coverage is in docs: validation. A likelihood built from C alone covers far less: it ignores that
-the peak is flat over the finer series' own spacing.
+the Bayesian bootstrap; the interval is the central part of the argmax over draws, on a grid
+refined to a tenth, and a fortieth next to the peak. Its measured coverage is in docs: validation.
+A likelihood built from C alone covers far less: it ignores that the peak is flat over the finer
+series' own spacing.
 
 Is there a link at all? Under none the signs of the blocks are exchangeable: the largest |C| over
 all lags is compared with its law under random signs (a wild bootstrap that keeps every size and

@@ -7,7 +7,7 @@ Local level on the times at hand (Harvey 1989, ch. 2; Durbin and Koopman 2012, c
 
 so that the filter is, with P the variance of p before the quote::
 
-    S = P + R,   K = P / S,   z = (y - m) / sqrt(S),   m += K (y - m),   P = K R.
+    S = P + R,   K = P / S,   z = (y - m) / sqrt(S),   m += K (y - m),   P = R P / S.
 
 The first quote starts it (m = y, P = R: a diffuse prior), so it has no innovation. Q and R are by
 maximum likelihood: for a given ratio q = Q/R the likelihood is maximised by R = mean(v^2 / S at
@@ -91,14 +91,13 @@ class LevelFit(NamedTuple):
 
 
 @njit(cache=True)
-def _advance(
-    m: float, P: float, dt: float, y: float, q: float, r: float
-) -> tuple[float, float, float, float]:
+def _gain(P: float, dt: float, q: float, r: float) -> tuple[float, float, float]:
+    """K, the variance after the quote, and S: they depend on times alone, never on the quotes."""
     P = P + q * dt
     S = P + r
-    v = y - m
-    K = P / S if S > 0.0 else 0.0
-    return m + K * v, K * r, v, S
+    if S == 0.0:
+        return 0.0, 0.0, 0.0
+    return P / S, r * P / S, S
 
 
 @njit(cache=True)
@@ -112,25 +111,42 @@ def _run(
     innovation: FloatArray,
     z: FloatArray,
 ) -> float:
-    m, P = y[0], r
+    m, P, P_before, dt_before = y[0], r, -1.0, -1.0
+    K, after, S, root_after, root_S, log_S = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     mean[0], sd[0], innovation[0], z[0] = m, math.sqrt(P), np.nan, np.nan
     total = 0.0
     for i in range(1, y.shape[0]):
-        m, P, v, S = _advance(m, P, (ts[i] - ts[i - 1]) * 1e-9, y[i], q, r)
-        mean[i], sd[i], innovation[i] = m, math.sqrt(P), v
-        z[i] = v / math.sqrt(S) if S > 0.0 else np.nan
-        total -= 0.5 * (_LOG_2PI + math.log(S) + v * v / S) if S > 0.0 else np.nan
+        dt = (ts[i] - ts[i - 1]) * 1e-9
+        if dt != dt_before or P_before != P:  # else the steady state: the same numbers again
+            K, after, S = _gain(P, dt, q, r)
+            root_after, root_S = math.sqrt(after), math.sqrt(S)
+            log_S = math.log(S) if S > 0.0 else np.nan
+            P_before, dt_before = P, dt
+        v = y[i] - m
+        m = m + K * v
+        P = after
+        mean[i], sd[i], innovation[i] = m, root_after, v
+        z[i] = v / root_S if S > 0.0 else np.nan
+        total -= 0.5 * (_LOG_2PI + log_S + z[i] * z[i])
     return total
 
 
 @njit(cache=True)
 def _sums(ts: IntArray, y: FloatArray, q: float, r: float) -> tuple[float, float]:
     """Sum of log S and of v^2/S: all the likelihood needs."""
-    m, P = y[0], r
+    m, P, P_before, dt_before = y[0], r, -1.0, -1.0
+    K, after, S, log_S = 0.0, 0.0, 0.0, 0.0
     logs, squares = 0.0, 0.0
     for i in range(1, y.shape[0]):
-        m, P, v, S = _advance(m, P, (ts[i] - ts[i - 1]) * 1e-9, y[i], q, r)
-        logs += math.log(S)
+        dt = (ts[i] - ts[i - 1]) * 1e-9
+        if dt != dt_before or P_before != P:
+            K, after, S = _gain(P, dt, q, r)
+            log_S = math.log(S)
+            P_before, dt_before = P, dt
+        v = y[i] - m
+        m = m + K * v
+        P = after
+        logs += log_S
         squares += v * v / S
     return logs, squares
 
@@ -147,7 +163,9 @@ def step(state: LevelState, ts: int, y: float) -> tuple[LevelState, Quote]:
     dt = (ts - int(state.ts[0])) * 1e-9
     if dt < 0.0:
         raise InputError("a time not before the last quote", met=ts, column="ts")
-    m, P, v, S = _advance(state.mean[0], state.variance[0], dt, y, state.q, state.r)
+    K, P, S = _gain(state.variance[0], dt, state.q, state.r)
+    v = y - state.mean[0]
+    m = state.mean[0] + K * v
     z = v / math.sqrt(S) if S > 0.0 else math.nan
     after = LevelState(np.array([ts]), np.array([m]), np.array([P]), state.q, state.r)
     return after, Quote(float(m), math.sqrt(P), float(v), float(z))

@@ -1,0 +1,254 @@
+"""How every figure looks: colours, sizes, the UTC axis, and how a refusal is written.
+
+Glyph colours are Okabe and Ito's (2008), told apart by colour-blind eyes, and legible on white and
+on near-black; grounds, axes and titles come from :func:`theme`, which a face applies to its
+document. Figures stretch to the width of their box: a face lays them out in its own grid.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import polars as pl
+from bokeh.models import ColumnDataSource, DatetimeTickFormatter, HoverTool, Label, Range1d, Span
+from bokeh.plotting import figure
+from bokeh.themes import Theme
+
+from eventtape.arrays import FloatArray, Status
+from eventtape.studies import DiffusionResult, Event
+from eventtape.studies.findings import percent, span
+
+__all__ = [
+    "BLUE",
+    "GREEN",
+    "INK",
+    "NARROW",
+    "ORANGE",
+    "PURPLE",
+    "SKY",
+    "VERMILLION",
+    "WIDE",
+    "Tips",
+    "add_hover",
+    "add_refusal",
+    "add_zero",
+    "frame",
+    "interval_text",
+    "legend_below",
+    "milliseconds",
+    "percent_text",
+    "plain",
+    "range_over",
+    "source",
+    "theme",
+    "time_range",
+    "utc_axis",
+]
+
+BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
+ORANGE, SKY, PURPLE = "#E69F00", "#56B4E9", "#CC79A7"
+INK = "#767676"  # zero lines and words: contrast above 4 on white and on near-black
+WIDE, NARROW = 360, 250  # heights, pixels
+LABEL_LENGTH = 28
+TEXT = "11px"
+
+Tips = list[tuple[str, str]]
+
+
+def theme(*, dark: bool = False) -> Theme:
+    """Grounds, axes, titles and legends, light or dark; for ``components`` or ``curdoc``."""
+    ink, soft, ground = ("#e6e6e6", "#3a4048", "#14181d") if dark else ("#222222", "#e4e6e8", None)
+    font = "system-ui, sans-serif"
+    words = {"text_font": font, "text_color": ink}
+    return Theme(
+        json={
+            "attrs": {
+                "Plot": {
+                    "background_fill_color": ground,
+                    "border_fill_color": ground,
+                    "outline_line_color": None,
+                },
+                "Grid": {"grid_line_color": soft},
+                "Axis": {
+                    "axis_line_color": INK,
+                    "major_tick_line_color": INK,
+                    "minor_tick_line_color": None,
+                    "major_label_text_color": ink,
+                    "major_label_text_font": font,
+                    "major_label_text_font_size": TEXT,
+                    "axis_label_text_color": ink,
+                    "axis_label_text_font": font,
+                    "axis_label_text_font_size": TEXT,
+                    "axis_label_text_font_style": "normal",
+                },
+                "Title": {**words, "text_font_size": "13px", "text_font_style": "bold"},
+                "Legend": {
+                    "label_text_font": font,
+                    "label_text_color": ink,
+                    "label_text_font_size": TEXT,
+                    "background_fill_alpha": 0.0,
+                    "border_line_color": None,
+                },
+                "Label": {"text_font": font},
+            }
+        }
+    )
+
+
+def frame(
+    result: DiffusionResult,
+    *,
+    title: str = "",
+    height: int = NARROW,
+    x_range: Range1d,
+    y_range: Range1d,
+    x_label: str = "",
+    y_label: str = "",
+    tools: bool = False,
+) -> figure:
+    """An empty figure as wide as its box; a simulated result says so inside every one.
+
+    ``tools`` puts zoom and save above it. Nothing is grabbed by a drag or the wheel until a tool is
+    chosen, so a figure never traps a reader who scrolls past it.
+    """
+    fig = figure(
+        title=plain(title, 90) or None,
+        height=height,
+        sizing_mode="stretch_width",
+        x_range=x_range,
+        y_range=y_range,
+        x_axis_label=plain(x_label, 90) or None,
+        y_axis_label=plain(y_label, 60) or None,
+        tools="box_zoom,xpan,reset,save" if tools else "",
+        active_drag=None,
+        active_scroll=None,
+        toolbar_location="above" if tools else None,
+        min_border_left=64,
+        min_border_right=14,
+    )
+    fig.toolbar.logo = None
+    fig.toolbar.autohide = True
+    if result.simulated:
+        fig.add_layout(
+            Label(
+                x=6,
+                y=6,
+                x_units="screen",
+                y_units="screen",
+                text="SIMULATED",
+                text_font_size="10px",
+                text_font_style="bold",
+                text_color=INK,
+                text_alpha=0.7,
+                name="simulated",
+            )
+        )
+    return fig
+
+
+def time_range(event: Event) -> Range1d:
+    """The event's window, milliseconds; hand one to several figures and they zoom together."""
+    return Range1d(event.start_ns / 1e6, event.end_ns / 1e6)
+
+
+def utc_axis(fig: figure) -> None:
+    """Make the x axis a clock: hours and minutes UTC, the date at midnight."""
+    fig.xaxis.formatter = DatetimeTickFormatter(
+        seconds="%H:%M:%S",
+        minsec="%H:%M:%S",
+        minutes="%H:%M",
+        hourmin="%H:%M",
+        hours="%H:%M",
+        days="%d %b",
+    )
+    fig.xaxis.axis_label = "UTC"
+
+
+def milliseconds(ts: pl.Series) -> FloatArray:
+    """A ``ts`` column as the milliseconds since 1970 that Bokeh's clock axis wants."""
+    return ts.to_physical().to_numpy() / 1e6
+
+
+def range_over(*values: Iterable[float], include: Iterable[float] = ()) -> Range1d:
+    """A range that holds every finite value, with a margin; -1 to 1 where there is none."""
+    parts = [np.asarray(list(v), dtype=np.float64) for v in values]
+    finite = np.concatenate([*parts, np.asarray(list(include), dtype=np.float64)])
+    finite = finite[np.isfinite(finite)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (-1.0, 1.0)
+    if high == low:
+        low, high = low - 1.0, high + 1.0
+    margin = 0.07 * (high - low)
+    return Range1d(low - margin, high + margin)
+
+
+def add_zero(fig: figure, dimension: str = "width") -> None:
+    """A thin line at zero."""
+    fig.add_layout(Span(location=0.0, dimension=dimension, line_color=INK, line_width=1))
+
+
+def add_refusal(fig: figure, text: str) -> None:
+    """The words that stand where a curve would be, in the middle of the frame."""
+    x, y = fig.x_range, fig.y_range
+    fig.add_layout(
+        Label(
+            x=(x.start + x.end) / 2,
+            y=(y.start + y.end) / 2,
+            text=plain(text, 60),
+            text_align="center",
+            text_baseline="middle",
+            text_color=INK,
+            text_font_size="13px",
+            text_font_style="italic",
+            name="refusal",
+        )
+    )
+
+
+def add_hover(fig: figure, renderers: list[Any], tips: Tips, *, clock: str = "") -> None:
+    """What the pointer shows over these marks; ``clock`` names a time column in milliseconds."""
+    tips = [(plain(name), value) for name, value in tips]
+    if clock:
+        tips = [("time", f"@{clock}{{%F %H:%M:%S}} UTC"), *tips]
+    formatters = {f"@{clock}": "datetime"} if clock else {}
+    fig.add_tools(HoverTool(renderers=renderers, tooltips=tips, formatters=formatters))
+
+
+def legend_below(fig: figure, columns: int = 2) -> None:
+    """Move the legend out of the data, into rows short enough for a phone."""
+    if fig.legend:
+        legend = fig.legend[0]
+        fig.add_layout(legend, "below")
+        legend.ncols = columns
+        legend.padding = legend.margin = 2
+        legend.spacing = 1
+        legend.glyph_height = legend.glyph_width = 16
+        legend.label_height = 14
+
+
+def plain(text: str, length: int = LABEL_LENGTH) -> str:
+    """Text for a canvas: cut to length, and never read as TeX, which would load a script."""
+    text = " ".join(text.split())
+    text = text if len(text) <= length else f"{text[: length - 1]}…"
+    for mark in ("$$", r"\[", r"\("):
+        text = text.replace(mark, f"{mark[0]}\u2060{mark[1]}")
+    return text
+
+
+def percent_text(value: float, status: Status = Status.OK) -> str:
+    """``+7.53%``; a refused number is a dash and why."""
+    if math.isfinite(value):
+        return percent(value)
+    return "—" if status is Status.OK else f"— {status}"
+
+
+def interval_text(lower: float, upper: float) -> str:
+    """``-5.36% to +20.43%``, or a dash."""
+    return span(lower, upper) if math.isfinite(lower) and math.isfinite(upper) else "—"
+
+
+def source(name: str, **columns: Any) -> ColumnDataSource:
+    """Columns under a name, by which a test or a live face finds them."""
+    return ColumnDataSource(columns, name=name)
