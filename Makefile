@@ -7,6 +7,8 @@ READY := .venv/.ready
 export UV_SYSTEM_CERTS ?= true
 export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE ?= copy
+# Every matrix here is small: threads inside BLAS only get in each other's way.
+export OPENBLAS_NUM_THREADS ?= 1
 OUT ?= out
 
 .DEFAULT_GOAL := help
@@ -27,7 +29,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 demo: $(READY)  ## election night 2024 into out/report.html (real data, else fetched, else simulated)
-	$(BIN)/eventtape demo --out $(OUT)
+	$(BIN)/eventtape demo --out $(OUT) --lake $(OUT)/lake
 
 test: $(READY)  ## the test suite (under ten minutes on two cores)
 	$(BIN)/pytest -n auto tests

@@ -47,5 +47,5 @@ def zone(name: str) -> ZoneInfo:
     """The time zone of that IANA name; an unknown name is an :class:`InputError`."""
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, IsADirectoryError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         raise InputError("an IANA time zone such as America/New_York", met=name) from None

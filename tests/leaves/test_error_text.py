@@ -23,7 +23,7 @@ def test_input_error_is_a_value_error_the_others_are_not():
 @pytest.mark.parametrize(
     ("place", "text"),
     [
-        ({}, "a price > 0"),
+        ({}, "wanted a price > 0"),
         ({"met": -1.0}, "met -1.0, wanted a price > 0"),
         ({"met": 0}, "met 0, wanted a price > 0"),
         ({"met": ""}, "met '', wanted a price > 0"),

@@ -5,6 +5,7 @@ Nothing heavy is imported until a command runs, so that ``eventtape --help`` ans
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -49,6 +50,8 @@ def _root(
 
 def main() -> None:
     """Run the program: 0 done, 2 input that cannot be used, 1 another error said in words."""
+    # Before numpy loads: every matrix here is small, and BLAS threads only get in each other's way.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         app()
     except InputError as error:

@@ -43,7 +43,7 @@ def diffusion(
     ] = None,
     lead_s: Annotated[
         float, typer.Option(help="How far a market may move before the probability, seconds.")
-    ] = 300.0,
+    ] = 600.0,
     step_s: Annotated[float, typer.Option(help="Grid step, seconds.")] = 60.0,
     max_lag_s: Annotated[
         float, typer.Option(help="Reach of the lead-lag search, seconds.")
@@ -115,11 +115,15 @@ def demo(
 def validate(
     nights: Annotated[int, typer.Option(help="Simulated nights, each with its placebo.")] = 100,
     first_seed: Annotated[int, typer.Option(help="Seed of the first night.")] = 0,
+    design: Annotated[
+        str, typer.Option(help="Kind of night: ordinary, loud (5x noise), smooth (no jumps).")
+    ] = "ordinary",
     workers: Annotated[int, typer.Option(help="Processes.")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
     """Measure coverage and false positives of the whole study on nights whose truth is known."""
     from concurrent.futures import ProcessPoolExecutor
+    from functools import partial
 
     from eventtape.cli.terminal import show_calibration
     from eventtape.studies.calibration import checks_of_night, summarise
@@ -130,14 +134,16 @@ def validate(
     checks = []
     with wiring.progress_bar(quiet=as_json) as bar, ProcessPoolExecutor(workers) as pool:
         tell = wiring.one_line(bar, "validate")
-        for done, found in enumerate(pool.map(checks_of_night, seeds), 1):
+        one_night = partial(checks_of_night, design=design)
+        for done, found in enumerate(pool.map(one_night, seeds), 1):
             checks += found
             tell(f"night {seeds[done - 1]}", done, nights)
     table = summarise(checks)
     if as_json:
-        print(json.dumps({"nights": nights, "first_seed": first_seed, "rates": table.to_dicts()}))
+        about = {"nights": nights, "first_seed": first_seed, "design": design}
+        print(json.dumps({**about, "rates": table.to_dicts()}, indent=1))
     else:
-        show_calibration(table, nights)
+        show_calibration(table, nights, design)
 
 
 def _tape(event: str, data: Path | None, lake: Path, simulate: int | None) -> tuple[Tape, Event]:

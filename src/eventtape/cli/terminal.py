@@ -80,9 +80,9 @@ def _scores(result: DiffusionResult) -> Table:
     return table
 
 
-def show_calibration(table: pl.DataFrame, nights: int) -> None:
+def show_calibration(table: pl.DataFrame, nights: int, design: str) -> None:
     """Print measured rates beside the nominal ones."""
-    out = Table(title=f"{nights} simulated nights and their placebos")
+    out = Table(title=f"{nights} simulated nights ({design}) and their placebos")
     for name in ("quantity", "detail", "nominal", "measured", "95% of it", "answered"):
         out.add_column(name)
     for row in table.to_dicts():

@@ -6,7 +6,7 @@ A refused horizon keeps its place: a word stands where the point would.
 from __future__ import annotations
 
 import numpy as np
-from bokeh.models import LabelSet, Range1d
+from bokeh.models.annotations import LabelSet
 from bokeh.plotting import figure
 
 from eventtape.arrays import Status
@@ -37,16 +37,20 @@ def _market(result: DiffusionResult, market: str) -> figure:
     horizons = [row.horizon_s for row in rows]
     ok = [row.status is Status.OK for row in rows]
     shown = [
-        [100.0 * getattr(row.estimate, name) if good else np.nan for row, good in zip(rows, ok)]
+        [
+            100.0 * getattr(row.estimate, name) if good else np.nan
+            for row, good in zip(rows, ok, strict=True)
+        ]
         for name in ("gap", "lower", "upper")
     ]
     aside = [[100.0 * v for v in (row.gap, row.lower, row.upper)] for row in others]
+    y = style.range_over(*shown, *aside, include=[0.0])
     fig = style.frame(
         result,
-        title=market,
-        height=style.NARROW + 70,
-        x_range=Range1d(-0.5, len(rows) - 0.5),
-        y_range=style.range_over(*shown, *aside, include=[0.0]),
+        title=style.plain(market, 32),
+        height=style.NARROW + 100,
+        x=style.Limits(-0.5, len(rows) - 0.5),
+        y=y,
         x_label="horizon after the probability moves",
         y_label="% per unit of probability",
     )
@@ -73,22 +77,21 @@ def _market(result: DiffusionResult, market: str) -> figure:
         source=data,
         size=9,
         color=style.BLUE,
-        legend_label=f"gap, {level} interval",
+        **style.labelled(f"gap, {level} interval", when=any(ok)),
     )
     tips = [("gap", "@gap_text"), (level, "@interval"), ("horizon", "@horizon")]
     style.add_hover(fig, [dots], tips)
-    _refusals(fig, market, rows=[(i, row.status) for i, row in enumerate(rows)])
+    _refusals(fig, market, y.middle, [row.status for row in rows])
     _comparisons(fig, result, market, horizons)
-    style.legend_below(fig)
+    style.legend_below(fig, columns=1)
     return fig
 
 
-def _refusals(fig: figure, market: str, rows: list[tuple[int, Status]]) -> None:
-    refused = [(i, str(status)) for i, status in rows if status is not Status.OK]
+def _refusals(fig: figure, market: str, middle: float, fates: list[Status]) -> None:
+    refused = [(i, str(status)) for i, status in enumerate(fates) if status is not Status.OK]
     data = style.source(
         f"refused {market}", x=[i for i, _ in refused], text=[text for _, text in refused]
     )
-    middle = (fig.y_range.start + fig.y_range.end) / 2
     fig.add_layout(
         LabelSet(
             x="x",
@@ -99,6 +102,7 @@ def _refusals(fig: figure, market: str, rows: list[tuple[int, Status]]) -> None:
             text_align="center",
             text_baseline="middle",
             text_color=style.INK,
+            text_font=style.FONT,
             text_font_size="12px",
             text_font_style="italic",
             background_fill_color="#ffffff",

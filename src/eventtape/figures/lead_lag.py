@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from bokeh.models import BoxAnnotation, ColorBar, LinearColorMapper, Range1d
+from bokeh.models import LinearColorMapper
+from bokeh.models.annotations import BoxAnnotation, ColorBar
 from bokeh.plotting import figure
 
-from eventtape.arrays import Status
 from eventtape.figures import style
 from eventtape.studies import DiffusionResult
 from eventtape.studies.diffusion_rows import LeadLagRow
@@ -52,8 +52,8 @@ def lead_lag_map(result: DiffusionResult) -> figure | None:
         result,
         title="Between markets",
         height=120 + 42 * len(rows),
-        x_range=Range1d(-1.04 * reach, 1.04 * reach),
-        y_range=Range1d(len(rows) - 0.5 + 0.2, -0.75),
+        x=style.Limits(-1.04 * reach, 1.04 * reach),
+        y=style.Limits(len(rows) - 0.3, -0.75),
         x_label="s by which the second is behind the first",
     )
     fig.yaxis.visible = False
@@ -61,6 +61,7 @@ def lead_lag_map(result: DiffusionResult) -> figure | None:
     fig.min_border_left = 14
     colours = LinearColorMapper(palette=DIVERGING, low=-most, high=most, nan_color="#e4e6e8")
     _strips(fig, rows, colours)
+    style.add_zero(fig, "height")
     _strip_marks(fig, rows)
     bar = ColorBar(
         color_mapper=colours, height=8, title="correlation", padding=4, background_fill_alpha=0.0
@@ -69,13 +70,13 @@ def lead_lag_map(result: DiffusionResult) -> figure | None:
     return fig
 
 
-def verdict(row: LeadLagRow) -> str:
-    """``event leads coin by 88 s (86 to 90 s)``, or the pair and why there is no leader."""
+def verdict(row: LeadLagRow) -> tuple[str, str]:
+    """``event leads coin`` and ``by 88 s (86 to 90 s)``, or the pair and why there is no leader."""
     if row.leader is None or row.follower is None:
-        return f"{style.plain(row.first)} · {style.plain(row.second)}: {row.status}"
+        return f"{style.plain(row.first, 18)} · {style.plain(row.second, 18)}", str(row.status)
     return (
-        f"{style.plain(row.leader)} leads {style.plain(row.follower)} by {row.lag_s:.0f} s "
-        f"({row.lower:.0f} to {row.upper:.0f} s)"
+        f"{style.plain(row.leader, 18)} leads {style.plain(row.follower, 18)}",
+        f"by {row.lag_s:.0f} s ({row.lower:.0f} to {row.upper:.0f} s)",
     )
 
 
@@ -95,14 +96,14 @@ def _pair(result: DiffusionResult, row: LeadLagRow) -> figure:
     band = row.null_band
     first, second = style.plain(row.first), style.plain(row.second)
     edge = [band, -band] if math.isfinite(band) else []
-    y_range = style.range_over(correlation, include=[0.0, *edge])
-    y_range.end += 0.22 * (y_range.end - y_range.start)  # room for the interval
+    low, high = style.range_over(correlation, include=[0.0, *edge])
+    y = style.Limits(low, high + 0.22 * (high - low))  # room for the interval
     fig = style.frame(
         result,
-        title=verdict(row),
+        title="\n".join(verdict(row)),
         height=style.NARROW + 40,
-        x_range=Range1d(float(lags.min()), float(lags.max())),
-        y_range=y_range,
+        x=style.Limits(float(lags.min()), float(lags.max())),
+        y=y,
         x_label=f"s by which {second} is behind {first}",
         y_label="correlation",
     )
@@ -132,10 +133,10 @@ def _pair(result: DiffusionResult, row: LeadLagRow) -> figure:
         source=data,
         color=style.BLUE,
         line_width=2,
-        legend_label="correlation at each lag",
+        **style.labelled("correlation at each lag", when=finite.any()),
     )
     style.add_hover(fig, [line], [("lag", "@lag s"), ("correlation", "@correlation{0.000}")])
-    _interval(fig, row)
+    _interval(fig, row, y.low + MARK_AT * (y.high - y.low))
     if not finite.any():
         style.add_refusal(fig, str(row.status))
     style.legend_below(fig)
@@ -157,13 +158,11 @@ def _doubt(fig: figure, row: LeadLagRow) -> None:
         )
 
 
-def _interval(fig: figure, row: LeadLagRow) -> None:
+def _interval(fig: figure, row: LeadLagRow, at: float) -> None:
     """The interval above the curve; its marker only where a lag was given."""
     lag, lower, upper = _as_drawn(row)
     if not (math.isfinite(lower) and math.isfinite(upper)):
         return
-    low, high = fig.y_range.start, fig.y_range.end
-    at = low + MARK_AT * (high - low)
     data = style.source(
         f"lag {style.plain(row.first)} {style.plain(row.second)}",
         lag=[lag],
@@ -179,7 +178,7 @@ def _interval(fig: figure, row: LeadLagRow) -> None:
         source=data,
         color=style.VERMILLION,
         line_width=4,
-        legend_label="interval of the lag" + ("" if row.leader else f" ({row.status})"),
+        legend_label="interval of the lag",
     )
     if math.isfinite(lag):
         fig.scatter("lag", "y", source=data, size=11, marker="diamond", color=style.VERMILLION)
@@ -201,7 +200,7 @@ def _strips(fig: figure, rows: list[LeadLagRow], colours: LinearColorMapper) -> 
         "width",
         0.4,
         source=data,
-        line_color=None,
+        line_color={"field": "correlation", "transform": colours},  # closes the seams
         fill_color={"field": "correlation", "transform": colours},
     )
     tips = [("pair", "@pair"), ("lag", "@lag s"), ("correlation", "@correlation{0.000}")]
@@ -222,7 +221,7 @@ def _strips(fig: figure, rows: list[LeadLagRow], colours: LinearColorMapper) -> 
         "verdicts",
         x=[float(row.lags_s.min()) for row in rows],
         y=[i - 0.27 for i in range(len(rows))],
-        text=[verdict(row) for row in rows],
+        text=[": ".join(verdict(row)) for row in rows],
         status=[str(row.status) for row in rows],
     )
     fig.text(
@@ -231,14 +230,14 @@ def _strips(fig: figure, rows: list[LeadLagRow], colours: LinearColorMapper) -> 
         "text",
         source=words,
         text_font_size="11px",
-        text_font="system-ui, sans-serif",
+        text_font=style.FONT,
         text_baseline="bottom",
         text_color=style.INK,
     )
 
 
 def _strip_marks(fig: figure, rows: list[LeadLagRow]) -> None:
-    drawn = [(float(i), *_as_drawn(row)) for i, row in enumerate(rows) if row.status is Status.OK]
+    drawn = [(float(i), *_as_drawn(row)) for i, row in enumerate(rows)]
     data = style.source(
         "map lags",
         y=[d[0] for d in drawn],

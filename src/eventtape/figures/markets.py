@@ -27,9 +27,9 @@ def _market(result: DiffusionResult, path: Path, x_range: Range1d) -> figure:
     actual, implied = 100.0 * path.actual, 100.0 * path.implied
     fig = style.frame(
         result,
-        title=path.market,
-        x_range=x_range,
-        y_range=style.range_over(actual, implied, include=[0.0]),
+        title=style.plain(path.market, 32),
+        x=x_range,
+        y=style.range_over(actual, implied, include=[0.0]),
         y_label="log return, %",
     )
     style.utc_axis(fig)

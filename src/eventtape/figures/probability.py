@@ -27,10 +27,10 @@ def probability_figure(result: DiffusionResult, *, x_range: Range1d | None = Non
     seen = [series.frame["probability"].to_numpy() for series in result.probabilities]
     fig = style.frame(
         result,
-        title=f"Probability: {result.event.outcome}",
+        title=_title(result, primary),
         height=style.WIDE,
-        x_range=x_range or style.time_range(result.event),
-        y_range=style.range_over(*seen),
+        x=x_range or style.time_range(result.event),
+        y=style.range_over(*seen),
         y_label="probability",
         tools=True,
     )
@@ -52,8 +52,8 @@ def news_clock_figure(result: DiffusionResult, *, x_range: Range1d | None = None
         result,
         title="News clock: votes counted",
         height=130,
-        x_range=x_range or style.time_range(result.event),
-        y_range=Range1d(0.0, 100.0),
+        x=x_range or style.time_range(result.event),
+        y=style.Limits(0.0, 100.0),
         y_label="%",
     )
     style.utc_axis(fig)
@@ -65,11 +65,15 @@ def news_clock_figure(result: DiffusionResult, *, x_range: Range1d | None = None
     return fig
 
 
+def _title(result: DiffusionResult, series: ProbabilitySeries) -> str:
+    title = f"Probability: {style.plain(result.event.outcome, 50)}"
+    return title if series.status is Status.OK else f"{title}\nno filter: {series.status}"
+
+
 def _band(fig: figure, series: ProbabilitySeries) -> None:
-    """The filtered mean and its band; where there is no filter, the words instead of a line."""
+    """The filtered mean and its band; nothing where there is no filter."""
     name = style.plain(series.label)
     if series.status is not Status.OK:
-        style.add_refusal(fig, f"no filtered mean: {series.status}")
         return
     kept = series.frame.drop_nulls(["mean", "sd"])
     mean, sd = kept["mean"].to_numpy(), kept["sd"].to_numpy()
@@ -114,7 +118,8 @@ def _quotes(fig: figure, series: ProbabilitySeries) -> None:
     tips = [(name, "@probability{0.0000}"), ("z", "@z_text"), ("regime", "@regime")]
     style.add_hover(fig, [dots], tips, clock="ts")
     for regime, colour, marker, size, label in MARKS:
-        data = style.source(regime, **_columns(frame.filter(pl.col("regime") == regime)))
+        marked = frame.filter(pl.col("regime") == regime)
+        data = style.source(regime, **_columns(marked))
         fig.scatter(
             "ts",
             "probability",
@@ -122,7 +127,7 @@ def _quotes(fig: figure, series: ProbabilitySeries) -> None:
             marker=marker,
             size=size,
             color=colour,
-            legend_label=label,
+            **style.labelled(label, when=marked.height),
         )
 
 

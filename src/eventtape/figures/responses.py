@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from bokeh.models import Range1d
 from bokeh.plotting import figure
 
 from eventtape.arrays import Status
@@ -31,10 +30,10 @@ def _response(result: DiffusionResult, row: ResponseRow) -> figure:
     mean, lower, upper = (100.0 * v[finite] for v in (curve.cumulative, curve.lower, curve.upper))
     fig = style.frame(
         result,
-        title=row.market,
+        title=style.plain(row.market, 32),
         height=style.NARROW + 30,
-        x_range=Range1d(float(curve.lags_s.min()) / per, float(curve.lags_s.max()) / per),
-        y_range=style.range_over(mean, lower, upper, include=[0.0]),
+        x=style.Limits(float(curve.lags_s.min()) / per, float(curve.lags_s.max()) / per),
+        y=style.range_over(mean, lower, upper, include=[0.0]),
         x_label=f"{unit} after the probability's move (negative: market first)",
         y_label="% per unit of probability",
     )
@@ -57,7 +56,7 @@ def _response(result: DiffusionResult, row: ResponseRow) -> figure:
         source=data,
         color=style.SKY,
         alpha=0.4,
-        legend_label=f"{result.config.level:.0%} band, pointwise",
+        **style.labelled(f"{result.config.level:.0%} band, pointwise", when=finite.any()),
     )
     line = fig.line(
         "lag",
@@ -65,7 +64,7 @@ def _response(result: DiffusionResult, row: ResponseRow) -> figure:
         source=data,
         color=style.BLUE,
         line_width=2,
-        legend_label="cumulative log return",
+        **style.labelled("cumulative log return", when=finite.any()),
     )
     dots = fig.scatter("lag", "cumulative", source=data, color=style.BLUE, size=3)
     tips = [("delay", f"@lag{{0.0}} {unit}"), ("return", "@cumulative{+0.00}%")]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from bokeh.models import Range1d
 from bokeh.plotting import figure
 
 from eventtape.arrays import Status
@@ -15,8 +14,8 @@ from eventtape.studies.diffusion_rows import Score
 __all__ = ["score_figure"]
 
 SAMPLES = (
-    ("out", "predicted from data before the window", -0.17),
-    ("in", "in-sample fit (not a prediction)", 0.17),
+    ("out", "predicted from before the window", -0.17),
+    ("in", "in-sample fit, not a prediction", 0.17),
 )
 
 
@@ -25,12 +24,13 @@ def score_figure(result: DiffusionResult) -> figure:
     markets = list(dict.fromkeys(row.market for row in result.scores))
     numbers = [(100.0 * r.predicted, 100.0 * r.lower, 100.0 * r.upper) for r in result.scores]
     realised = [100.0 * row.realised for row in result.scores]
+    x = style.range_over(*numbers, realised, include=[0.0])
     fig = style.frame(
         result,
-        title="Predicted and realised move",
+        title=f"Predicted and realised move\n{result.config.level:.0%} prediction intervals",
         height=150 + 62 * max(len(markets), 1),
-        x_range=style.range_over(*numbers, realised, include=[0.0]),
-        y_range=Range1d(max(len(markets), 1) - 0.5, -0.5),
+        x=x,
+        y=style.Limits(max(len(markets), 1) - 0.5, -0.5),
         x_label="log return over the scored window, %",
         tools=True,
     )
@@ -40,22 +40,22 @@ def score_figure(result: DiffusionResult) -> figure:
     style.add_zero(fig, "height")
     for sample, label, shift in SAMPLES:
         rows = [row for row in result.scores if row.sample == sample]
-        _sample(fig, result, rows, markets, label=label, shift=shift)
+        _sample(fig, rows, markets, label=label, shift=shift, middle=x.middle)
     style.legend_below(fig, columns=1)
     return fig
 
 
 def _sample(
     fig: figure,
-    result: DiffusionResult,
     rows: list[Score],
     markets: list[str],
     *,
     label: str,
     shift: float,
+    middle: float,
 ) -> None:
     out = shift < 0.0
-    name = "out of sample" if out else "in sample"
+    name, sample = ("out of sample", "out") if out else ("in sample", "in")
     y = [markets.index(row.market) + shift for row in rows]
     data = style.source(
         name,
@@ -84,7 +84,7 @@ def _sample(
         line_width=2,
         line_color=colour,
         fill_color=colour if out else "#ffffff",
-        legend_label=f"{label}, {result.config.level:.0%} interval",
+        legend_label=label,
     )
     bars = fig.segment(
         "realised",
@@ -104,26 +104,26 @@ def _sample(
         ("realised", "@realised_text"),
     ]
     style.add_hover(fig, [dots, whiskers, bars], tips)
-    refused = [
-        (at, f"{name}: {row.status}")
-        for at, row in zip(y, rows, strict=True)
-        if row.status is not Status.OK or not math.isfinite(row.predicted)
-    ]
-    words = style.source(
+    refused = [(at, row) for at, row in zip(y, rows, strict=True) if row.status is not Status.OK]
+    beside = [100.0 * r.realised if math.isfinite(r.realised) else middle for _, r in refused]
+    words = style.source(  # on the roomier side of what did happen
         f"refused {name}",
-        x=[(fig.x_range.start + fig.x_range.end) / 2] * len(refused),
+        x=beside,
         y=[at for at, _ in refused],
-        text=[text for _, text in refused],
+        text=[f"{sample}: {row.status}" for _, row in refused],
+        align=["left" if x <= middle else "right" for x in beside],
+        offset=[10 if x <= middle else -10 for x in beside],
     )
     fig.text(
         "x",
         "y",
         "text",
         source=words,
-        text_align="center",
+        text_align="align",
+        x_offset="offset",
         text_baseline="middle",
-        text_font="system-ui, sans-serif",
-        text_font_size="12px",
+        text_font=style.FONT,
+        text_font_size="11px",
         text_font_style="italic",
         text_color=style.INK,
     )

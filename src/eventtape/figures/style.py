@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
-from bokeh.models import ColumnDataSource, DatetimeTickFormatter, HoverTool, Label, Range1d, Span
+from bokeh.core.properties import value
+from bokeh.models import ColumnDataSource, DatetimeTicker, DatetimeTickFormatter, HoverTool, Range1d
+from bokeh.models.annotations import Label, Span
+from bokeh.models.nodes import Node
 from bokeh.plotting import figure
 from bokeh.themes import Theme
 
@@ -23,6 +26,7 @@ from eventtape.studies.findings import percent, span
 
 __all__ = [
     "BLUE",
+    "FONT",
     "GREEN",
     "INK",
     "NARROW",
@@ -31,12 +35,14 @@ __all__ = [
     "SKY",
     "VERMILLION",
     "WIDE",
+    "Limits",
     "Tips",
     "add_hover",
     "add_refusal",
     "add_zero",
     "frame",
     "interval_text",
+    "labelled",
     "legend_below",
     "milliseconds",
     "percent_text",
@@ -54,15 +60,28 @@ INK = "#767676"  # zero lines and words: contrast above 4 on white and on near-b
 WIDE, NARROW = 360, 250  # heights, pixels
 LABEL_LENGTH = 28
 TEXT = "11px"
+SANS = "system-ui, sans-serif"
+FONT = value(SANS)  # a glyph would take the bare words for a column's name
 
 Tips = list[tuple[str, str]]
+
+
+class Limits(NamedTuple):
+    """The ends of an axis; ``low`` above ``high`` turns it upside down."""
+
+    low: float
+    high: float
+
+    @property
+    def middle(self) -> float:
+        """Half way."""
+        return (self.low + self.high) / 2.0
 
 
 def theme(*, dark: bool = False) -> Theme:
     """Grounds, axes, titles and legends, light or dark; for ``components`` or ``curdoc``."""
     ink, soft, ground = ("#e6e6e6", "#3a4048", "#14181d") if dark else ("#222222", "#e4e6e8", None)
-    font = "system-ui, sans-serif"
-    words = {"text_font": font, "text_color": ink}
+    words = {"text_font": SANS, "text_color": ink}
     return Theme(
         json={
             "attrs": {
@@ -77,22 +96,22 @@ def theme(*, dark: bool = False) -> Theme:
                     "major_tick_line_color": INK,
                     "minor_tick_line_color": None,
                     "major_label_text_color": ink,
-                    "major_label_text_font": font,
+                    "major_label_text_font": SANS,
                     "major_label_text_font_size": TEXT,
                     "axis_label_text_color": ink,
-                    "axis_label_text_font": font,
+                    "axis_label_text_font": SANS,
                     "axis_label_text_font_size": TEXT,
                     "axis_label_text_font_style": "normal",
                 },
                 "Title": {**words, "text_font_size": "13px", "text_font_style": "bold"},
                 "Legend": {
-                    "label_text_font": font,
+                    "label_text_font": SANS,
                     "label_text_color": ink,
                     "label_text_font_size": TEXT,
                     "background_fill_alpha": 0.0,
                     "border_line_color": None,
                 },
-                "Label": {"text_font": font},
+                "Label": {"text_font": SANS},
             }
         }
     )
@@ -103,23 +122,25 @@ def frame(
     *,
     title: str = "",
     height: int = NARROW,
-    x_range: Range1d,
-    y_range: Range1d,
+    x: Limits | Range1d,
+    y: Limits,
     x_label: str = "",
     y_label: str = "",
     tools: bool = False,
 ) -> figure:
     """An empty figure as wide as its box; a simulated result says so inside every one.
 
-    ``tools`` puts zoom and save above it. Nothing is grabbed by a drag or the wheel until a tool is
-    chosen, so a figure never traps a reader who scrolls past it.
+    A line break in the title makes a second line, which a phone needs. ``tools`` puts zoom and save
+    above it. Nothing is grabbed by a drag or the wheel until a tool is chosen, so a figure never
+    traps a reader who scrolls past it.
     """
     fig = figure(
-        title=plain(title, 90) or None,
+        title="\n".join(plain(line, 60) for line in title.splitlines()) or None,
         height=height,
         sizing_mode="stretch_width",
-        x_range=x_range,
-        y_range=y_range,
+        x_range=_range(x),
+        y_range=_range(y),
+        x_axis_type="datetime" if isinstance(x, Range1d) else "linear",
         x_axis_label=plain(x_label, 90) or None,
         y_axis_label=plain(y_label, 60) or None,
         tools="box_zoom,xpan,reset,save" if tools else "",
@@ -149,9 +170,13 @@ def frame(
     return fig
 
 
+def _range(ends: Limits | Range1d) -> Range1d:
+    return Range1d(start=ends.low, end=ends.high) if isinstance(ends, Limits) else ends
+
+
 def time_range(event: Event) -> Range1d:
     """The event's window, milliseconds; hand one to several figures and they zoom together."""
-    return Range1d(event.start_ns / 1e6, event.end_ns / 1e6)
+    return Range1d(start=event.start_ns / 1e6, end=event.end_ns / 1e6)
 
 
 def utc_axis(fig: figure) -> None:
@@ -165,6 +190,7 @@ def utc_axis(fig: figure) -> None:
         days="%d %b",
     )
     fig.xaxis.axis_label = "UTC"
+    fig.xaxis.ticker = DatetimeTicker(desired_num_ticks=4)  # as many as fit a phone
 
 
 def milliseconds(ts: pl.Series) -> FloatArray:
@@ -172,8 +198,8 @@ def milliseconds(ts: pl.Series) -> FloatArray:
     return ts.to_physical().to_numpy() / 1e6
 
 
-def range_over(*values: Iterable[float], include: Iterable[float] = ()) -> Range1d:
-    """A range that holds every finite value, with a margin; -1 to 1 where there is none."""
+def range_over(*values: Iterable[float], include: Iterable[float] = ()) -> Limits:
+    """Limits that hold every finite value, with a margin; -1 to 1 where there is none."""
     parts = [np.asarray(list(v), dtype=np.float64) for v in values]
     finite = np.concatenate([*parts, np.asarray(list(include), dtype=np.float64)])
     finite = finite[np.isfinite(finite)]
@@ -181,21 +207,21 @@ def range_over(*values: Iterable[float], include: Iterable[float] = ()) -> Range
     if high == low:
         low, high = low - 1.0, high + 1.0
     margin = 0.07 * (high - low)
-    return Range1d(low - margin, high + margin)
+    return Limits(low - margin, high + margin)
 
 
-def add_zero(fig: figure, dimension: str = "width") -> None:
+def add_zero(fig: figure, dimension: Literal["width", "height"] = "width") -> None:
     """A thin line at zero."""
     fig.add_layout(Span(location=0.0, dimension=dimension, line_color=INK, line_width=1))
 
 
 def add_refusal(fig: figure, text: str) -> None:
     """The words that stand where a curve would be, in the middle of the frame."""
-    x, y = fig.x_range, fig.y_range
     fig.add_layout(
         Label(
-            x=(x.start + x.end) / 2,
-            y=(y.start + y.end) / 2,
+            x=Node.frame.center,
+            y=Node.frame.center,
+            y_offset=16,  # clear of a line at zero
             text=plain(text, 60),
             text_align="center",
             text_baseline="middle",
@@ -212,8 +238,15 @@ def add_hover(fig: figure, renderers: list[Any], tips: Tips, *, clock: str = "")
     tips = [(plain(name), value) for name, value in tips]
     if clock:
         tips = [("time", f"@{clock}{{%F %H:%M:%S}} UTC"), *tips]
-    formatters = {f"@{clock}": "datetime"} if clock else {}
-    fig.add_tools(HoverTool(renderers=renderers, tooltips=tips, formatters=formatters))
+    hover = HoverTool(renderers=renderers, tooltips=tips)
+    if clock:
+        hover.formatters = {f"@{clock}": "datetime"}
+    fig.add_tools(hover)
+
+
+def labelled(text: str, *, when: object = True) -> dict[str, Any]:
+    """The legend entry of a glyph; none where it draws nothing, since the entry would be blank."""
+    return {"legend_label": plain(text, 60)} if when else {}
 
 
 def legend_below(fig: figure, columns: int = 2) -> None:
@@ -221,11 +254,16 @@ def legend_below(fig: figure, columns: int = 2) -> None:
     if fig.legend:
         legend = fig.legend[0]
         fig.add_layout(legend, "below")
-        legend.ncols = columns
-        legend.padding = legend.margin = 2
-        legend.spacing = 1
-        legend.glyph_height = legend.glyph_width = 16
-        legend.label_height = 14
+        legend.update(
+            ncols=columns,
+            padding=2,
+            margin=2,
+            spacing=5,
+            location="bottom_left",
+            glyph_height=12,
+            glyph_width=16,
+            label_height=10,
+        )
 
 
 def plain(text: str, length: int = LABEL_LENGTH) -> str:

@@ -18,7 +18,7 @@ def gap_table(
     *,
     horizons_s: tuple[float, ...] = (300.0, 600.0, 1800.0, 3600.0),
     step_s: float = 60.0,
-    lead_s: float = 300.0,
+    lead_s: float = 600.0,
     max_age_s: float = 300.0,
     level: float = 0.95,
 ) -> pl.DataFrame:

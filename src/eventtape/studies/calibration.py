@@ -17,12 +17,13 @@ import numpy as np
 import polars as pl
 
 from eventtape.arrays import Status
+from eventtape.errors import InputError
 from eventtape.simulate import MarketTruth, event_night
 from eventtape.studies.diffusion import run as diffusion
 from eventtape.studies.diffusion_rows import Config, DiffusionResult, LeadLagRow
 from eventtape.studies.events import SIMULATED
 
-__all__ = ["Check", "checks_of_night", "summarise"]
+__all__ = ["DESIGNS", "Check", "Design", "checks_of_night", "summarise"]
 
 CONFIG = Config(horizons_s=(300.0, 600.0, 1800.0, 3600.0))
 
@@ -37,24 +38,52 @@ class Check(NamedTuple):
     held: bool
 
 
-def checks_of_night(seed: int) -> list[Check]:
+class Design(NamedTuple):
+    """A kind of night: how loud the markets' own noise is, and how the news arrives."""
+
+    noise: float  # multiplies every market's own volatility
+    news_share: float  # part of that noise that arrives with the news
+    n_jumps: int
+
+
+DESIGNS = {
+    "ordinary": Design(noise=1.0, news_share=1.0 / 3.0, n_jumps=8),
+    "loud": Design(noise=5.0, news_share=1.0 / 3.0, n_jumps=8),
+    "smooth": Design(noise=1.0, news_share=0.0, n_jumps=0),
+}
+"""The ordinary night; one on which most links drown in noise; one with no announcement at all."""
+
+
+def checks_of_night(seed: int, design: str = "ordinary") -> list[Check]:
     """All checks of the night of that seed: one linked tape, one placebo tape, both full studies.
 
-    Three markets of different gap and noise, their lags drawn anew from -2 to +4 minutes, a third
-    of their own variance arriving with the news.
+    Three markets of different gap and noise, their lags drawn anew from -2 to +4 minutes.
     """
+    if design not in DESIGNS:
+        raise InputError(f"a design among {', '.join(DESIGNS)}", met=design)
+    noise, news_share, n_jumps = DESIGNS[design]
     rng = np.random.default_rng([seed, 1])
     markets = tuple(
-        MarketTruth(label, gap, float(rng.uniform(-120.0, 240.0)), volatility, news_share=1.0 / 3.0)
+        MarketTruth(
+            label,
+            gap,
+            float(rng.uniform(-120.0, 240.0)),
+            volatility=volatility * noise,
+            news_share=news_share,
+        )
         for label, gap, volatility in (
             ("coin", 0.12, 0.0008),
             ("index", 0.03, 0.00025),
             ("currency", -0.02, 0.0002),
         )
     )
-    linked = diffusion(event_night(seed, markets=markets).tape, SIMULATED, CONFIG)
-    placebo = diffusion(
-        event_night(seed, markets=markets, independent=True).tape, SIMULATED, CONFIG
+    linked, placebo = (
+        diffusion(
+            event_night(seed, markets=markets, n_jumps=n_jumps, independent=alone).tape,
+            SIMULATED,
+            CONFIG,
+        )
+        for alone in (False, True)
     )
     return [*_linked(linked, {m.label: m for m in markets}), *_placebo(placebo)]
 

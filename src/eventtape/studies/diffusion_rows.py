@@ -33,7 +33,7 @@ class Config:
     step_s: float = 60.0
     horizons_s: tuple[float, ...] = (60.0, 300.0, 600.0, 1800.0, 3600.0)
     headline_s: float = 1800.0
-    lead_s: float = 300.0  # how far a market may move before the quoted probability
+    lead_s: float = 600.0  # how far a market may move before the probability: as max_lag_s
     max_lag_s: float = 600.0
     lag_step_s: float = 10.0
     max_age_s: float = 300.0  # older than this a price is not seen

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from eventtape.errors import InputError
-from eventtape.tape.records import Record
+from eventtape.tape.records import TIME, Record
 
 __all__ = ["Feed", "Instrument", "Kind", "Tape", "times_ns"]
 
@@ -61,5 +61,7 @@ class Tape(NamedTuple):
 
 
 def times_ns(frame: pl.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """The ``ts`` column as int64 nanoseconds, shape ``(n_rows,)``."""
+    """The ``ts`` column as int64 nanoseconds, shape ``(n_rows,)``; other units are an error."""
+    if frame["ts"].dtype != TIME:
+        raise InputError(f"values of type {TIME}", met=str(frame["ts"].dtype), column="ts")
     return frame["ts"].to_physical().to_numpy()

@@ -31,6 +31,8 @@ def as_of(ts: IntArray, values: FloatArray, at: IntArray, *, max_age_ns: int) ->
     >>> as_of(np.array([10, 20]), np.array([1.0, 2.0]), np.array([5, 10, 19, 99]), max_age_ns=50)
     array([nan,  1.,  1., nan])
     """
+    if ts.size == 0:
+        return np.full(at.shape, np.nan)
     index = np.searchsorted(ts, at, side="right") - 1
     known = index >= 0
     index = np.maximum(index, 0)
@@ -47,7 +49,7 @@ def levels(frame: pl.DataFrame) -> tuple[IntArray, FloatArray]:
     if column is None:
         raise InputError(f"a frame with one of {', '.join(_VALUES)}", met=frame.columns)
     ts, values = times_ns(frame), frame[column].to_numpy()
-    last = np.r_[np.diff(ts) > 0, True]
+    last = np.r_[np.diff(ts) > 0, True][: ts.size]
     return ts[last], values[last]
 
 

@@ -1,0 +1,15 @@
+project = "eventtape"
+author = "The eventtape engineers"
+copyright = "2026, the eventtape engineers"
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+exclude_patterns = ["_build"]
+html_theme = "alabaster"
+html_theme_options = {"description": "news into markets, with intervals", "page_width": "1100px"}
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+napoleon_google_docstring = False
+mathjax_path = ""  # formulas are plain text blocks: the pages ask no other machine for anything
+suppress_warnings = ["myst.header"]
