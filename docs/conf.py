@@ -1,8 +1,8 @@
 project = "eventtape"
 author = "The eventtape engineers"
 copyright = "2026, the eventtape engineers"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
-myst_enable_extensions = ["colon_fence", "dollarmath"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 html_theme = "alabaster"
@@ -11,5 +11,4 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 napoleon_google_docstring = False
-mathjax_path = ""  # formulas are plain text blocks: the pages ask no other machine for anything
 suppress_warnings = ["myst.header"]

@@ -203,7 +203,7 @@ def test_intervals_cover_the_gap(serial_s):
     held, n = 0, 400
     for seed in range(n):
         x, p, _ = night([10, seed], n=480)
-        out = outcome_gap(x, p, step_s=60.0, horizon_s=600.0, serial_s=serial_s)
+        out = outcome_gap(x, p, step_s=60.0, horizon_s=600.0, lead_s=0.0, serial_s=serial_s)
         held += out.lower <= 0.1 <= out.upper
     assert 0.95 - 0.036 - 0.015 < held / n < 0.95 + 0.036
 
@@ -291,7 +291,8 @@ REFUSALS = {
 def test_refusals_carry_nan_and_a_status(name):
     make, status = REFUSALS[name]
     x, p, z = make(*night(16)[:2])
-    args = {"step_s": 60.0, "horizon_s": 600.0, "controls": z}  # 17 regressors and controls
+    # 17 regressors and controls
+    args = {"step_s": 60.0, "horizon_s": 600.0, "lead_s": 300.0, "controls": z}
     out, path = outcome_gap(x, p, **args), response(x, p, **args)
     assert out.status is status
     assert path.status is status
@@ -303,10 +304,12 @@ def test_refusals_carry_nan_and_a_status(name):
 
 def test_twice_as_many_rows_as_regressors_are_enough():
     x, p, _ = night(17)
+    args = {"step_s": 60.0, "horizon_s": 600.0, "lead_s": 300.0}
     # 17 regressors want 34 rows: 34 + 15 returns, 50 prices.
-    assert outcome_gap(x[:50], p[:50], step_s=60.0, horizon_s=600.0).n_rows == 34
-    assert outcome_gap(x[:50], p[:50], step_s=60.0, horizon_s=600.0).status is not Status.TOO_FEW
-    assert outcome_gap(x[:49], p[:49], step_s=60.0, horizon_s=600.0).status is Status.TOO_FEW
+    enough, short = (outcome_gap(x[:n], p[:n], **args) for n in (50, 49))
+    assert (enough.n_rows, short.n_rows) == (34, 33)
+    assert enough.status is not Status.TOO_FEW
+    assert short.status is Status.TOO_FEW
 
 
 def few_moves(moves):

@@ -5,7 +5,8 @@ out in its own grid. No formula lives here: units are changed and marks placed, 
 """
 
 from eventtape.figures.gaps import gap_figures
-from eventtape.figures.lead_lag import lead_lag_figures, lead_lag_map
+from eventtape.figures.lead_lag import lead_lag_figures
+from eventtape.figures.lead_lag_map import lead_lag_map
 from eventtape.figures.markets import market_figures
 from eventtape.figures.probability import news_clock_figure, probability_figure
 from eventtape.figures.responses import response_figures

@@ -11,6 +11,7 @@ from bokeh.plotting import figure
 
 from eventtape.arrays import Status
 from eventtape.figures import style
+from eventtape.figures.words import interval_text, percent_text, plain
 from eventtape.studies import DiffusionResult
 from eventtape.studies.findings import minutes
 
@@ -47,7 +48,7 @@ def _market(result: DiffusionResult, market: str) -> figure:
     y = style.range_over(*shown, *aside, include=[0.0])
     fig = style.frame(
         result,
-        title=style.plain(market, 32),
+        title=plain(market, 32),
         height=style.NARROW + 100,
         x=style.Limits(-0.5, len(rows) - 0.5),
         y=y,
@@ -65,8 +66,8 @@ def _market(result: DiffusionResult, market: str) -> figure:
         gap=shown[0],
         lower=shown[1],
         upper=shown[2],
-        gap_text=[style.percent_text(r.estimate.gap, r.status) for r in rows],
-        interval=[style.interval_text(r.estimate.lower, r.estimate.upper) for r in rows],
+        gap_text=[percent_text(r.estimate.gap, r.status) for r in rows],
+        interval=[interval_text(r.estimate.lower, r.estimate.upper) for r in rows],
         status=[str(row.status) for row in rows],
     )
     level = f"{result.config.level:.0%}"
@@ -125,8 +126,8 @@ def _comparisons(fig: figure, result: DiffusionResult, market: str, horizons: li
             gap=[100.0 * row.gap if good else np.nan for row, good in zip(rows, ok, strict=True)],
             lower=[100.0 * r.lower if good else np.nan for r, good in zip(rows, ok, strict=True)],
             upper=[100.0 * r.upper if good else np.nan for r, good in zip(rows, ok, strict=True)],
-            gap_text=[style.percent_text(row.gap, row.status) for row in rows],
-            interval=[style.interval_text(row.lower, row.upper) for row in rows],
+            gap_text=[percent_text(row.gap, row.status) for row in rows],
+            interval=[interval_text(row.lower, row.upper) for row in rows],
         )
         fig.segment("x", "lower", "x", "upper", source=data, color=colour, line_width=1.5)
         label = method if any(ok) else f"{method}: {rows[0].status if rows else 'not asked'}"
@@ -139,6 +140,6 @@ def _comparisons(fig: figure, result: DiffusionResult, market: str, horizons: li
             line_width=1.5,
             line_color=colour,
             fill_color="#ffffff",
-            legend_label=style.plain(label, 60),
+            legend_label=plain(label, 60),
         )
         style.add_hover(fig, [marks], [(method, "@gap_text"), ("interval", "@interval")])

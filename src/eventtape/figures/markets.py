@@ -8,6 +8,7 @@ from bokeh.plotting import figure
 
 from eventtape.arrays import Status
 from eventtape.figures import style
+from eventtape.figures.words import plain
 from eventtape.studies import DiffusionResult
 from eventtape.studies.diffusion_rows import Path
 from eventtape.studies.findings import minutes
@@ -27,7 +28,7 @@ def _market(result: DiffusionResult, path: Path, x_range: Range1d) -> figure:
     actual, implied = 100.0 * path.actual, 100.0 * path.implied
     fig = style.frame(
         result,
-        title=style.plain(path.market, 32),
+        title=plain(path.market, 32),
         x=x_range,
         y=style.range_over(actual, implied, include=[0.0]),
         y_label="log return, %",

@@ -9,6 +9,7 @@ from bokeh.plotting import figure
 
 from eventtape.arrays import Status
 from eventtape.figures import style
+from eventtape.figures.words import plain
 from eventtape.studies import DiffusionResult
 from eventtape.studies.diffusion_rows import ProbabilitySeries
 
@@ -53,7 +54,7 @@ def news_clock_figure(result: DiffusionResult, *, x_range: Range1d | None = None
         title="News clock: votes counted",
         height=130,
         x=x_range or style.time_range(result.event),
-        y=style.Limits(0.0, 100.0),
+        y=style.Limits(0.0, 104.0),
         y_label="%",
     )
     style.utc_axis(fig)
@@ -66,13 +67,13 @@ def news_clock_figure(result: DiffusionResult, *, x_range: Range1d | None = None
 
 
 def _title(result: DiffusionResult, series: ProbabilitySeries) -> str:
-    title = f"Probability: {style.plain(result.event.outcome, 50)}"
+    title = f"Probability: {plain(result.event.outcome, 50)}"
     return title if series.status is Status.OK else f"{title}\nno filter: {series.status}"
 
 
 def _band(fig: figure, series: ProbabilitySeries) -> None:
     """The filtered mean and its band; nothing where there is no filter."""
-    name = style.plain(series.label)
+    name = plain(series.label)
     if series.status is not Status.OK:
         return
     kept = series.frame.drop_nulls(["mean", "sd"])
@@ -104,7 +105,7 @@ def _band(fig: figure, series: ProbabilitySeries) -> None:
 
 
 def _quotes(fig: figure, series: ProbabilitySeries) -> None:
-    frame, name = series.frame, style.plain(series.label)
+    frame, name = series.frame, plain(series.label)
     data = style.source("quotes", **_columns(frame))
     dots = fig.scatter(
         "ts",
@@ -143,7 +144,7 @@ def _columns(frame: pl.DataFrame) -> dict[str, object]:
 
 def _other_venue(fig: figure, series: ProbabilitySeries, colour: str) -> None:
     """Bid to ask as a bar, the probability with the vig out as a ring."""
-    frame, name = series.frame, style.plain(series.label)
+    frame, name = series.frame, plain(series.label)
     bid, ask = (
         frame[side].cast(pl.Float64).fill_null(np.nan).to_numpy() for side in ("bid", "ask")
     )

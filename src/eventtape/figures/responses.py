@@ -7,6 +7,7 @@ from bokeh.plotting import figure
 
 from eventtape.arrays import Status
 from eventtape.figures import style
+from eventtape.figures.words import interval_text, plain
 from eventtape.studies import DiffusionResult
 from eventtape.studies.diffusion_rows import ResponseRow
 
@@ -30,7 +31,7 @@ def _response(result: DiffusionResult, row: ResponseRow) -> figure:
     mean, lower, upper = (100.0 * v[finite] for v in (curve.cumulative, curve.lower, curve.upper))
     fig = style.frame(
         result,
-        title=style.plain(row.market, 32),
+        title=plain(row.market, 32),
         height=style.NARROW + 30,
         x=style.Limits(float(curve.lags_s.min()) / per, float(curve.lags_s.max()) / per),
         y=style.range_over(mean, lower, upper, include=[0.0]),
@@ -45,9 +46,7 @@ def _response(result: DiffusionResult, row: ResponseRow) -> figure:
         cumulative=mean,
         lower=lower,
         upper=upper,
-        interval=[
-            style.interval_text(a / 100.0, b / 100.0) for a, b in zip(lower, upper, strict=True)
-        ],
+        interval=[interval_text(a / 100.0, b / 100.0) for a, b in zip(lower, upper, strict=True)],
     )
     fig.varea(
         "lag",

@@ -8,6 +8,7 @@ from bokeh.plotting import figure
 
 from eventtape.arrays import Status
 from eventtape.figures import style
+from eventtape.figures.words import interval_text, percent_text, plain
 from eventtape.studies import DiffusionResult
 from eventtape.studies.diffusion_rows import Score
 
@@ -35,7 +36,7 @@ def score_figure(result: DiffusionResult) -> figure:
         tools=True,
     )
     fig.yaxis.ticker = list(range(len(markets)))
-    fig.yaxis.major_label_overrides = {i: style.plain(m, 14) for i, m in enumerate(markets)}
+    fig.yaxis.major_label_overrides = {i: plain(m, 14) for i, m in enumerate(markets)}
     fig.ygrid.visible = False
     style.add_zero(fig, "height")
     for sample, label, shift in SAMPLES:
@@ -67,9 +68,9 @@ def _sample(
         lower=[100.0 * row.lower for row in rows],
         upper=[100.0 * row.upper for row in rows],
         realised=[100.0 * row.realised for row in rows],
-        predicted_text=[style.percent_text(row.predicted, row.status) for row in rows],
-        interval=[style.interval_text(row.lower, row.upper) for row in rows],
-        realised_text=[style.percent_text(row.realised) for row in rows],
+        predicted_text=[percent_text(row.predicted, row.status) for row in rows],
+        interval=[interval_text(row.lower, row.upper) for row in rows],
+        realised_text=[percent_text(row.realised) for row in rows],
         status=[str(row.status) for row in rows],
     )
     colour = style.BLUE if out else style.INK

@@ -7,7 +7,6 @@ document. Figures stretch to the width of their box: a face lays them out in its
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
@@ -20,9 +19,9 @@ from bokeh.models.nodes import Node
 from bokeh.plotting import figure
 from bokeh.themes import Theme
 
-from eventtape.arrays import FloatArray, Status
+from eventtape.arrays import FloatArray
+from eventtape.figures.words import plain
 from eventtape.studies import DiffusionResult, Event
-from eventtape.studies.findings import percent, span
 
 __all__ = [
     "BLUE",
@@ -41,12 +40,9 @@ __all__ = [
     "add_refusal",
     "add_zero",
     "frame",
-    "interval_text",
     "labelled",
     "legend_below",
     "milliseconds",
-    "percent_text",
-    "plain",
     "range_over",
     "source",
     "theme",
@@ -58,7 +54,6 @@ BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
 ORANGE, SKY, PURPLE = "#E69F00", "#56B4E9", "#CC79A7"
 INK = "#767676"  # zero lines and words: contrast above 4 on white and on near-black
 WIDE, NARROW = 360, 250  # heights, pixels
-LABEL_LENGTH = 28
 TEXT = "11px"
 SANS = "system-ui, sans-serif"
 FONT = value(SANS)  # a glyph would take the bare words for a column's name
@@ -264,27 +259,6 @@ def legend_below(fig: figure, columns: int = 2) -> None:
             glyph_width=16,
             label_height=10,
         )
-
-
-def plain(text: str, length: int = LABEL_LENGTH) -> str:
-    """Text for a canvas: cut to length, and never read as TeX, which would load a script."""
-    text = " ".join(text.split())
-    text = text if len(text) <= length else f"{text[: length - 1]}…"
-    for mark in ("$$", r"\[", r"\("):
-        text = text.replace(mark, f"{mark[0]}\u2060{mark[1]}")
-    return text
-
-
-def percent_text(value: float, status: Status = Status.OK) -> str:
-    """``+7.53%``; a refused number is a dash and why."""
-    if math.isfinite(value):
-        return percent(value)
-    return "—" if status is Status.OK else f"— {status}"
-
-
-def interval_text(lower: float, upper: float) -> str:
-    """``-5.36% to +20.43%``, or a dash."""
-    return span(lower, upper) if math.isfinite(lower) and math.isfinite(upper) else "—"
 
 
 def source(name: str, **columns: Any) -> ColumnDataSource:

@@ -6,11 +6,21 @@ import dataclasses
 import math
 
 from eventtape.arrays import Status
-from eventtape.clock import format_ns
+from eventtape.report.cells import (
+    DASH,
+    clock,
+    number,
+    percent_cell,
+    refused,
+    setting,
+    share,
+    span_cell,
+    window,
+)
 from eventtape.report.html import Column, Html, badge, element, table
 from eventtape.studies import DiffusionResult
 from eventtape.studies.diffusion_rows import LeadLagRow, Score
-from eventtape.studies.findings import minutes, percent, span
+from eventtape.studies.findings import minutes
 
 __all__ = [
     "comparison_table",
@@ -22,7 +32,6 @@ __all__ = [
     "score_table",
 ]
 
-DASH = "—"
 SAMPLES = {"out": "out of sample", "in": "in-sample fit, not a prediction"}
 
 
@@ -44,12 +53,12 @@ def gap_table(result: DiffusionResult) -> Html:
         (
             row.market,
             minutes(row.horizon_s),
-            _percent(row.estimate.gap, row.status),
-            _span(row.estimate.lower, row.estimate.upper),
+            percent_cell(row.estimate.gap, row.status),
+            span_cell(row.estimate.lower, row.estimate.upper),
             f"{row.estimate.n_rows:,}",
             f"{row.estimate.n_regressors:,}",
-            _share(row.estimate.identifying_share),
-            _plain(row.estimate.effective_rows, ".1f"),
+            share(row.estimate.identifying_share),
+            number(row.estimate.effective_rows, ".1f"),
             badge(row.status),
         )
         for row in result.gaps
@@ -72,8 +81,8 @@ def comparison_table(result: DiffusionResult) -> Html:
             row.market,
             row.method,
             minutes(row.horizon_s),
-            _percent(row.gap, row.status),
-            _span(row.lower, row.upper),
+            percent_cell(row.gap, row.status),
+            span_cell(row.lower, row.upper),
             badge(row.status),
         )
         for row in result.comparisons
@@ -96,12 +105,12 @@ def lead_lag_table(result: DiffusionResult) -> Html:
     rows = [
         (
             f"{row.first} · {row.second}",
-            row.leader or _refused(row.status),
-            _plain(row.lag_s, ".0f", " s", row.status),
+            row.leader or refused(row.status),
+            number(row.lag_s, ".0f", " s", row.status),
             _lag_span(row),
-            _plain(row.ratio, ".1f"),
-            _plain(row.p_value, ".3f"),
-            _plain(row.resolution_s, ".0f", " s"),
+            number(row.ratio, ".1f"),
+            number(row.p_value, ".3f"),
+            number(row.resolution_s, ".0f", " s"),
             badge(row.status),
         )
         for row in result.lead_lags
@@ -143,15 +152,15 @@ def probability_table(result: DiffusionResult) -> Html:
     rows = [
         (
             series.label,
-            _plain(series.frame["probability"][0], ".3f"),
-            _plain(series.frame["probability"][-1], ".3f"),
+            number(series.frame["probability"][0], ".3f"),
+            number(series.frame["probability"][-1], ".3f"),
             f"{series.frame.height:,}",
             f"{(series.frame['regime'] == 'shock').sum():,}"
             if series.status is Status.OK
-            else _refused(series.status),
-            _plain(series.q, ".2e", status=series.status),
-            _plain(series.r, ".2e", status=series.status),
-            _share(series.overround)
+            else refused(series.status),
+            number(series.q, ".2e", status=series.status),
+            number(series.r, ".2e", status=series.status),
+            share(series.overround)
             if math.isfinite(series.overround)
             else element("span", f"{DASH} not quoted", class_="why"),
             minutes(series.stamp_uncertainty_s),
@@ -178,8 +187,8 @@ def input_table(result: DiffusionResult) -> Html:
             row.label,
             row.source,
             f"{row.rows:,}",
-            _clock(row.first),
-            _clock(row.last),
+            clock(row.first),
+            clock(row.last),
             minutes(row.stamp_uncertainty_s),
             row.note or DASH,
         )
@@ -191,7 +200,7 @@ def input_table(result: DiffusionResult) -> Html:
 def config_table(result: DiffusionResult) -> Html:
     """Every choice made, by its name in ``Config``."""
     rows = [
-        (field.name, _setting(getattr(result.config, field.name)))
+        (field.name, setting(getattr(result.config, field.name)))
         for field in dataclasses.fields(result.config)
     ]
     return table("Choices", [Column("Name", numeric=False), Column("Value", numeric=False)], rows)
@@ -203,11 +212,11 @@ def _score(row: Score) -> tuple[str, ...]:
     return (
         row.market,
         SAMPLES.get(row.sample, row.sample),
-        _window(row.from_ns, row.to_ns),
-        _plain(row.probability_move, "+.3f"),
-        _percent(row.predicted, row.status),
-        _span(row.lower, row.upper),
-        _percent(row.realised),
+        window(row.from_ns, row.to_ns),
+        number(row.probability_move, "+.3f"),
+        percent_cell(row.predicted, row.status),
+        span_cell(row.lower, row.upper),
+        percent_cell(row.realised, Status.OK if math.isfinite(row.realised) else row.status),
         inside if known else DASH,
         badge(row.status),
     )
@@ -218,50 +227,3 @@ def _lag_span(row: LeadLagRow) -> str:
         return DASH
     behind = "" if row.leader else f" ({row.second} behind {row.first})"
     return f"{row.lower:.0f} to {row.upper:.0f} s{behind}"
-
-
-def _percent(value: float, status: Status = Status.OK) -> str:
-    if status is Status.OK and math.isfinite(value):
-        return percent(value)
-    return _refused(status)
-
-
-def _span(lower: float, upper: float) -> str:
-    return span(lower, upper) if math.isfinite(lower) and math.isfinite(upper) else DASH
-
-
-def _refused(status: Status) -> Html:
-    words = DASH if status is Status.OK else f"{DASH} {status}"
-    return element("span", words, class_="why")
-
-
-def _share(value: float) -> str:
-    return percent(value, sign=False) if math.isfinite(value) else DASH
-
-
-def _plain(value: float | None, form: str, unit: str = "", status: Status = Status.OK) -> str:
-    if value is not None and math.isfinite(value):
-        return f"{value:{form}}{unit}"
-    return _refused(status)
-
-
-def _clock(ns: int) -> Html:
-    text = format_ns(ns).replace("T", " ").removesuffix("Z")
-    return element("span", text, class_="clock")
-
-
-def _window(start: int, end: int) -> Html:
-    """``2024-11-06 02:00 to 06:00``; the second date only where it is another day."""
-    first, last = (
-        format_ns(ns, seconds=False).replace("T", " ").removesuffix("Z") for ns in (start, end)
-    )
-    last = last if last[:10] != first[:10] else last[11:]
-    return element("span", f"{first} to {last}", class_="clock")
-
-
-def _setting(value: object) -> str:
-    if isinstance(value, tuple):
-        return ", ".join(_setting(v) for v in value) or "none"
-    if isinstance(value, float):
-        return f"{value:g}"
-    return "default" if value is None else str(value)

@@ -17,9 +17,9 @@ refined to a tenth, and a fortieth next to the peak. Its measured coverage is in
 A likelihood built from C alone covers far less: it ignores that the peak is flat over the finer
 series' own spacing.
 
-Is there a link at all? Under none the signs of the blocks are exchangeable: the largest |C| over
-all lags is compared with its law under random signs (a wild bootstrap that keeps every size and
-time). Without a link at the stated level there is no lag, no leader and no interval.
+Is there a link at all? Under none the signs of the blocks are exchangeable: the largest size of C
+over all lags is compared with its law under random signs (a wild bootstrap that keeps every size
+and time). Without a link at the stated level there is no lag, no leader and no interval.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ R=1), which leaves one bounded search over log q; where that R falls below the f
 and the search runs over Q. The floor is the variance of rounding to a tick: no quote can be known
 better than its grid.
 
-The regime of a move is its normalised innovation: |z| > 2 shock, 1 < |z| <= 2 moderate, else
+The regime of a move is the size of its normalised innovation: above 2 shock, above 1 moderate, else
 baseline. Under a right model a shock is met by chance in 4.6% of quotes.
 """
 
