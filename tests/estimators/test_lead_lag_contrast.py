@@ -162,7 +162,7 @@ def test_the_peak_is_the_largest_contrast_on_a_fine_grid():
 
 
 def test_placebo_finds_a_link_as_often_as_it_says():
-    """Independent walks on clocks of their own: 5% of 1,000 pairs, within 3.3 binomial se (2.3%)."""
+    """Independent walks on clocks of their own: 5% of 1,000 pairs, within 3.3 binomial se."""
     n = 1000
     found = sum(
         lead_lag(*asynchronous([9, seed], n=80, link=0.0, noise=1.0), LAGS, n_draws=199).status
@@ -200,7 +200,7 @@ def test_same_seed_same_answer():
 def mirrored(out, back):
     """Whether two answers are one with the names swapped.
 
-    0.5 s is the finest step searched: C is flat between ticks, and of a tie the lowest lag is taken.
+    0.5 s is the finest step searched: C is flat between ticks, and a tie goes to the lowest lag.
     """
     same = (
         out.status is back.status
@@ -274,7 +274,7 @@ def test_under_thirty_increments_are_too_few():
 
 
 def test_a_series_that_never_moves_has_no_link():
-    tx, x, ty, y = asynchronous(15)
+    tx, _, ty, y = asynchronous(15)
     out = lead_lag(tx, np.full(tx.size, 2.0), ty, y, LAGS)
     assert out.status is Status.NOT_IDENTIFIED
     assert out.p_value == 1.0

@@ -171,7 +171,7 @@ def unobserved(y, q, r):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_filter_is_that_of_statsmodels(seed):
-    """One quote a second, so that Q a second is Q a step; 1e-10 is two roundings of one recursion."""
+    """One quote a second, so that Q a second is Q a step; 1e-10 is rounding, twice."""
     q, r = 1e-4, 4e-4
     ts, y, _ = walk(600, q=q, r=r, seed=seed, mean_gap_s=1.0, regular=True)
     out = ll.batch(ts, y, q=q, r=r)
@@ -230,7 +230,7 @@ def test_recovery_of_q_and_r():
     """400 nights of 500 quotes: no bias beyond Monte-Carlo error, the spread likelihood promises.
 
     The expected spread is the mean observed information (second differences of the likelihood in
-    log Q and log R). Second-order bias is of order spread^2 / 2 in logs, added to 4 standard errors;
+    log Q and log R). Second-order bias is of order spread^2 / 2 in logs, added to 4 se;
     the sd of 400 draws is itself known to 3.5%, so 15% is four of those.
     """
     q, r, n_nights = 1e-6, 2e-4, 400
@@ -410,10 +410,7 @@ def test_two_quotes_at_one_time_are_averaged():
 def test_regimes():
     z = np.array([math.nan, 0.0, -1.0, 1.0, 1.0000001, -2.0, 2.0, 2.0000001, -5.0, math.inf])
     names = [ll.REGIMES[k] for k in ll.regimes(z)]
-    assert names == (
-        ["unknown", "baseline", "baseline", "baseline", "moderate", "moderate", "moderate"]
-        + ["shock", "shock", "shock"]
-    )
+    assert names == ["unknown", *["baseline"] * 3, *["moderate"] * 3, *["shock"] * 3]
     assert ll.regimes(np.array([1.5, 2.5]), moderate=2.0, shock=3.0).tolist() == [1, 2]
 
 
@@ -436,11 +433,12 @@ def test_a_quote_that_is_no_number_is_refused(road, value):
 @pytest.mark.parametrize("road", ["start", "step"])
 def test_a_quote_that_is_no_number_is_refused_step_by_step(road):
     state, _ = ll.start(0, 0.5, q=1e-6, r=1e-4)
-    with pytest.raises(InputError):
-        if road == "start":
-            ll.start(0, math.nan, q=1e-6, r=1e-4)
-        else:
-            ll.step(state, S, math.nan)
+    call = {
+        "start": lambda: ll.start(0, math.nan, q=1e-6, r=1e-4),
+        "step": lambda: ll.step(state, S, math.nan),
+    }[road]
+    with pytest.raises(InputError, match="finite"):
+        call()
 
 
 def test_times_that_fall_are_refused():

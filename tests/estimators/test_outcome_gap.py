@@ -38,8 +38,8 @@ def design_by_loops(x, p, before, after, controls):
             row.append(p[i] - p[i - 1] if 1 <= i < n else math.nan)
         if controls is not None:
             for m in range(controls.shape[1]):
-                for s in (-1, 0, 1):
-                    row.append(controls[t + s, m] if 1 <= t + s < n else math.nan)
+                near = (t - 1, t, t + 1)
+                row += [controls[i, m] if 1 <= i < n else math.nan for i in near]
         value = x[t] - x[t - 1]
         if all(math.isfinite(v) for v in [*row, value]):
             rows.append(row)
@@ -48,7 +48,7 @@ def design_by_loops(x, p, before, after, controls):
     return np.array(rows), np.array(returns), np.array(at)
 
 
-def hc3_scores(X, r):
+def hc3_scores(X, r):  # noqa: N803
     """Per row x_t e_t / (1 - h_t), with the hat matrix written out."""
     bread = np.linalg.inv(X.T @ X)
     beta = bread @ X.T @ r
@@ -124,7 +124,7 @@ def test_rows_beside_a_hole_are_not_neighbours():
     """The same rows pushed together give another se: the hole matters, and is met as time."""
     x, p, _ = night(4, n=240)
     x[100:160] = np.nan
-    apart = outcome_gap(x, p, step_s=60.0, horizon_s=60.0, lead_s=0.0)
+    apart = outcome_gap(x, p, step_s=60.0, horizon_s=60.0, lead_s=0.0, serial_s=900.0)
     X, r, at = design_by_loops(x, p, 0, 1, None)
     _, bread, score = hc3_scores(X, r)
     for places, same in ((at, True), (np.arange(at.size), False)):
@@ -151,7 +151,9 @@ def test_response_ends_at_the_gap_and_each_point_is_a_sum(case, data):
     x, p, z = night(6, **data)
     out, gap = response(x, p, controls=z, **case), outcome_gap(x, p, controls=z, **case)
     np.testing.assert_allclose(
-        [out.cumulative[-1], out.lower[-1], out.upper[-1]], [gap.gap, gap.lower, gap.upper], rtol=1e-9
+        [out.cumulative[-1], out.lower[-1], out.upper[-1]],
+        [gap.gap, gap.lower, gap.upper],
+        rtol=1e-9,
     )
     assert out.n_rows == gap.n_rows
     assert out.status is Status.OK
@@ -169,13 +171,15 @@ def test_response_band_of_a_middle_point():
     _, bread, score = hc3_scores(X, r)
     cov = bread @ score.T @ score @ bread
     for m in range(8):
-        half = student.ppf(0.9, X.shape[0] - X.shape[1]) * math.sqrt(cov[1 : m + 2, 1 : m + 2].sum())
+        half = student.ppf(0.9, X.shape[0] - X.shape[1]) * math.sqrt(
+            cov[1 : m + 2, 1 : m + 2].sum()
+        )
         assert out.upper[m] - out.cumulative[m] == pytest.approx(half, rel=1e-8)
         assert out.cumulative[m] - out.lower[m] == pytest.approx(half, rel=1e-8)
 
 
 def test_without_noise_the_gap_is_exact_once_the_window_holds_the_lag():
-    """The price is gap times p two steps late, and nothing else: 1e-9 is least squares' rounding."""
+    """The price is gap times p two steps late and nothing else; 1e-9 is rounding."""
     x, p, _ = night(8, noise=0.0, gap=-0.07, lag=2)
     for horizon in (120.0, 300.0, 900.0):
         out = outcome_gap(x, p, step_s=60.0, horizon_s=horizon)
@@ -269,8 +273,10 @@ REFUSALS = {
         lambda x, p: (x, np.linspace(0.2, 0.8, p.size), None),
         Status.NOT_IDENTIFIED,
     ),
-    "one jump": (lambda x, p: (x, np.where(np.arange(p.size) < 150, 0.3, 0.7), None),
-                 Status.NOT_IDENTIFIED),
+    "one jump": (
+        lambda x, p: (x, np.where(np.arange(p.size) < 150, 0.3, 0.7), None),
+        Status.NOT_IDENTIFIED,
+    ),
     "a constant control": (lambda x, p: (x, p, np.full((p.size, 1), 2e-3)), Status.NOT_IDENTIFIED),
     "a control twice": (
         lambda x, p: (x, p, np.column_stack([np.diff(x, prepend=x[0])] * 2)),
@@ -388,7 +394,9 @@ def test_prediction_arithmetic():
     sd = math.sqrt((gap.se * 0.3) ** 2 + 40.0 * gap.residual_sd**2)
     half = student.ppf(0.95, gap.n_rows - gap.n_regressors) * sd
     assert out.move == pytest.approx(0.3 * gap.gap, rel=1e-14)
-    np.testing.assert_allclose([out.lower, out.upper], [out.move - half, out.move + half], rtol=1e-9)
+    np.testing.assert_allclose(
+        [out.lower, out.upper], [out.move - half, out.move + half], rtol=1e-9
+    )
     assert out.status is Status.OK
     still = predict_move(gap, 0.0, n_steps=40.0)
     assert still.move == 0.0

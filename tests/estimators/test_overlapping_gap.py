@@ -131,9 +131,7 @@ def test_bootstrap_of_a_p_that_moves_once():
     assert out.status is not Status.OK or np.isfinite(out[:3]).all()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="outcome_gap refuses p = 1.3, overlapping_gap takes it"
-)
+@pytest.mark.xfail(strict=True, reason="outcome_gap refuses p = 1.3, overlapping_gap takes it")
 def test_a_probability_outside_the_unit_interval_is_an_error():
     x, p = night(11)
     p[5] = 1.3

@@ -222,7 +222,7 @@ def test_results_are_ordered_by_region_and_party():
 )
 def test_a_bar_holds_its_prices_between_low_and_high(column, value):
     """Row 4 is open 2, high 5, low 2, close 2."""
-    with pytest.raises(InputError, match="a (high|low) at or") as caught:
+    with pytest.raises(InputError, match=r"a (high|low) at or") as caught:
         check(put(good("bar"), column, 3, value), BAR)
     assert caught.value.row == 4
     assert caught.value.column in {"high", "low"}

@@ -11,7 +11,8 @@ from eventtape.figures.markets import market_figures
 from eventtape.figures.probability import news_clock_figure, probability_figure
 from eventtape.figures.responses import response_figures
 from eventtape.figures.scorecard import score_figure
-from eventtape.figures.style import theme, time_range
+from eventtape.figures.style import time_range
+from eventtape.figures.themes import theme
 
 __all__ = [
     "gap_figures",

@@ -106,8 +106,6 @@ def _refusals(fig: figure, market: str, middle: float, fates: list[Status]) -> N
             text_font=style.FONT,
             text_font_size="12px",
             text_font_style="italic",
-            background_fill_color="#ffffff",
-            background_fill_alpha=0.7,
         )
     )
 
@@ -139,7 +137,7 @@ def _comparisons(fig: figure, result: DiffusionResult, market: str, horizons: li
             size=7,
             line_width=1.5,
             line_color=colour,
-            fill_color="#ffffff",
+            fill_color=None,
             legend_label=plain(label, 60),
         )
         style.add_hover(fig, [marks], [(method, "@gap_text"), ("interval", "@interval")])

@@ -84,7 +84,7 @@ def _sample(
         size=10,
         line_width=2,
         line_color=colour,
-        fill_color=colour if out else "#ffffff",
+        fill_color=colour if out else None,
         legend_label=label,
     )
     bars = fig.segment(

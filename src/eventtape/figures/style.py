@@ -17,9 +17,9 @@ from bokeh.models import ColumnDataSource, DatetimeTicker, DatetimeTickFormatter
 from bokeh.models.annotations import Label, Span
 from bokeh.models.nodes import Node
 from bokeh.plotting import figure
-from bokeh.themes import Theme
 
 from eventtape.arrays import FloatArray
+from eventtape.figures.themes import INK, SANS
 from eventtape.figures.words import plain
 from eventtape.studies import DiffusionResult, Event
 
@@ -45,17 +45,13 @@ __all__ = [
     "milliseconds",
     "range_over",
     "source",
-    "theme",
     "time_range",
     "utc_axis",
 ]
 
 BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
 ORANGE, SKY, PURPLE = "#E69F00", "#56B4E9", "#CC79A7"
-INK = "#767676"  # zero lines and words: contrast above 4 on white and on near-black
 WIDE, NARROW = 360, 250  # heights, pixels
-TEXT = "11px"
-SANS = "system-ui, sans-serif"
 FONT = value(SANS)  # a glyph would take the bare words for a column's name
 
 Tips = list[tuple[str, str]]
@@ -71,45 +67,6 @@ class Limits(NamedTuple):
     def middle(self) -> float:
         """Half way."""
         return (self.low + self.high) / 2.0
-
-
-def theme(*, dark: bool = False) -> Theme:
-    """Grounds, axes, titles and legends, light or dark; for ``components`` or ``curdoc``."""
-    ink, soft, ground = ("#e6e6e6", "#3a4048", "#14181d") if dark else ("#222222", "#e4e6e8", None)
-    words = {"text_font": SANS, "text_color": ink}
-    return Theme(
-        json={
-            "attrs": {
-                "Plot": {
-                    "background_fill_color": ground,
-                    "border_fill_color": ground,
-                    "outline_line_color": None,
-                },
-                "Grid": {"grid_line_color": soft},
-                "Axis": {
-                    "axis_line_color": INK,
-                    "major_tick_line_color": INK,
-                    "minor_tick_line_color": None,
-                    "major_label_text_color": ink,
-                    "major_label_text_font": SANS,
-                    "major_label_text_font_size": TEXT,
-                    "axis_label_text_color": ink,
-                    "axis_label_text_font": SANS,
-                    "axis_label_text_font_size": TEXT,
-                    "axis_label_text_font_style": "normal",
-                },
-                "Title": {**words, "text_font_size": "13px", "text_font_style": "bold"},
-                "Legend": {
-                    "label_text_font": SANS,
-                    "label_text_color": ink,
-                    "label_text_font_size": TEXT,
-                    "background_fill_alpha": 0.0,
-                    "border_line_color": None,
-                },
-                "Label": {"text_font": SANS},
-            }
-        }
-    )
 
 
 def frame(

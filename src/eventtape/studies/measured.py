@@ -1,7 +1,7 @@
 """What the study's methods cover in simulation, as last measured and shipped with the package.
 
-Remake it with ``eventtape validate --nights 1000 --json > src/eventtape/studies/measured.json``; a
-slow test holds the shipped numbers to a new measurement.
+Remake it with ``eventtape validate --nights 1000 --first-seed 1000 --json``, written to
+``measured.json`` beside this file; a slow test holds the shipped numbers to a new measurement.
 """
 
 from __future__ import annotations
