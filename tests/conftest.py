@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# Before numpy loads: every matrix here is small, and BLAS threads only get in each other's way.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -14,7 +14,9 @@ import llvmlite.binding as llvm
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BoolArray", "FloatArray", "IntArray", "Status"]
+from eventtape.errors import InputError
+
+__all__ = ["BoolArray", "FloatArray", "IntArray", "Status", "check_level"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -29,6 +31,13 @@ class Status(StrEnum):
     NOT_RESOLVED = "not resolved"
     TOO_FEW = "too few observations"
     NO_CONVERGENCE = "no convergence"
+
+
+def check_level(level: float) -> float:
+    """The level of an interval, once it is between 0 and 1 (0.95, not 95)."""
+    if not 0.0 < level < 1.0:
+        raise InputError("a level between 0 and 1", met=level)
+    return level
 
 
 def _register_wide_division() -> tuple[str, ...]:

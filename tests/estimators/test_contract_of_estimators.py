@@ -192,7 +192,8 @@ def test_scaling(name, a, b):
     SCALE.p = b
     two = fields(case.run(t, a * x, b * p))
     for field, (i, j) in case.powers.items():
-        tolerance = 1e-6 if name == "local_level.fit" else 1e-9
+        # an optimum is where rounding of the likelihood hides its slope: about 1e-6 in log Q/R
+        tolerance = 1e-5 if name == "local_level.fit" else 1e-9
         swapped = {"lower": "upper", "upper": "lower"} if a * b < 0 else {}
         want = a**i * b**j * np.asarray(one[swapped.get(field, field)])
         np.testing.assert_allclose(two[field], want, rtol=tolerance, atol=1e-13, err_msg=field)

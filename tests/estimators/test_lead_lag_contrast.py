@@ -221,10 +221,6 @@ def test_which_series_is_named_first_does_not_matter(seed):
     assert mirrored(lead_lag(tx, x, ty, y, LAGS), lead_lag(ty, y, tx, x, LAGS))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="with as many ticks on both sides the blocks are those of the series named first",
-)
 def test_which_is_named_first_does_not_matter_with_equal_counts():
     same = []
     for seed in range(6):
@@ -234,11 +230,6 @@ def test_which_is_named_first_does_not_matter_with_equal_counts():
     assert all(same)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="C is flat over the finer clock's step and argmax takes the lowest lag of the plateau: "
-    "half a step of bias, and an interval of no width beside the truth",
-)
 @pytest.mark.parametrize(("offset_s", "lag_s"), [(0, 100), (15, 120), (15, 100), (30, 120)])
 def test_two_minute_clocks(offset_s, lag_s):
     """Both seen once a minute, Y's clock ``offset_s`` later: the data cannot tell lags within the

@@ -335,9 +335,6 @@ def test_weights_on_too_few_rows_are_refused():
     assert np.isnan([out.gap, out.se, out.lower, out.upper, out.residual_sd]).all()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="response() has no MIN_EFFECTIVE: it draws a band where the gap is refused"
-)
 def test_response_refuses_what_the_gap_refuses():
     x, p = few_moves(4)
     out = response(x, p, step_s=60.0, horizon_s=60.0, lead_s=0.0)
@@ -380,7 +377,6 @@ def test_controls_of_another_shape_are_an_error(shape):
         outcome_gap(x, p[:-1], step_s=60.0, horizon_s=600.0)
 
 
-@pytest.mark.xfail(strict=True, reason="level=95 gives NaN bounds with status ok")
 def test_a_level_outside_the_unit_interval_is_an_error():
     x, p, _ = night(22)
     with pytest.raises(InputError):
@@ -411,7 +407,6 @@ def test_a_refused_gap_predicts_nothing():
     assert out.status is Status.NOT_IDENTIFIED
 
 
-@pytest.mark.xfail(strict=True, reason="predict_move(gap, nan) is NaN with the gap's status, ok")
 def test_an_unknown_move_of_p_is_not_ok():
     x, p, _ = night(25)
     gap = outcome_gap(x, p, step_s=60.0, horizon_s=600.0)

@@ -112,18 +112,11 @@ def test_a_certain_outcome(method):
     np.testing.assert_allclose(one([1.0, 0.0], method), [1.0, 0.0], atol=1e-15)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="power calls [1, .3] certain because .3**2981 underflows, and [1, .999] unsolved",
-)
 def test_a_price_of_one_beside_another_has_no_exponent():
     for other in (0.3, 0.99, 0.999):
         assert np.isnan(one([1.0, other], "power")).all()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the search for c stops at e^8 = 2981; two prices of .9999 need 6931"
-)
 def test_power_of_two_nearly_certain_prices():
     np.testing.assert_allclose(one([0.9999, 0.9999], "power"), [0.5, 0.5], atol=1e-9)
 

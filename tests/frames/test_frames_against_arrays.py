@@ -235,11 +235,6 @@ def test_gap_table_is_null_where_it_refuses():
         assert not short[name].is_nan().any()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="identifying_share stays a number where the gap is refused: 'numbers are null', the "
-    "docstring says",
-)
 def test_every_number_is_null_where_refused():
     tape = event_night(4, markets=MARKETS[:1], hours=2.0).tape
     still = tape.feed("event").frame.with_columns(pl.lit(0.4).alias("probability"))
@@ -247,17 +242,12 @@ def test_every_number_is_null_where_refused():
     assert got["identifying_share"].to_list() == [None]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="gap_table does not look at the contract's symbol: two contracts interleaved make a p "
-    "that jumps between them, and a gap with status ok",
-)
 def test_gap_table_refuses_two_contracts():
     tape = event_night(5, markets=MARKETS[:1], hours=2.0).tape
     yes = tape.feed("event").frame
     no = yes.with_columns(
         pl.lit("sim:other").alias("symbol"),
-        1.0 - pl.col("probability"),
+        (1.0 - pl.col("probability")).alias("probability"),
         (pl.col("ts") + pl.duration(seconds=1)).dt.cast_time_unit("ns"),
     )
     with pytest.raises(InputError, match=r"one (contract|symbol)"):

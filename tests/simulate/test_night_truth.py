@@ -346,11 +346,6 @@ def test_the_first_second_is_the_probability_asked_for():
     assert event_night(21).truth.probability[0] == pytest.approx(0.58, abs=0.03)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the path begins max|lag| + 1 s before the night: B there, not at ts[0], is the start, "
-    "and that much of the clock falls outside the night",
-)
 def test_the_night_starts_where_it_says_and_uses_its_whole_clock():
     markets = (MarketTruth("m", 0.1, 600.0),)
     truth = event_night(22, markets=markets, hours=1.0, jump_share=0.0, n_jumps=0).truth
@@ -358,9 +353,6 @@ def test_the_night_starts_where_it_says_and_uses_its_whole_clock():
     assert truth.clock[-1] - truth.clock[0] == pytest.approx(1.5, rel=0.01)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="clock[0] holds the increment INTO second 0: B(ts[0]) has used it already"
-)
 def test_the_clock_starts_at_nothing():
     assert event_night(23).truth.clock[0] == 0.0
 

@@ -127,9 +127,6 @@ def test_on_grid_takes_logarithms_of_prices_only():
         np.testing.assert_array_equal(x, np.log([np.nan, 2.0, 8.0, 8.0, np.nan]))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="levels() takes 'price' first, on_grid() sees 'probability': no logarithm"
-)
 def test_on_grid_logs_what_levels_took():
     both = frame([1, 2], [2.0, 8.0], "price").with_columns(probability=0.5)
     x = on_grid(both, grid(0, 2 * 10**9, 10**9), max_age_ns=10**9)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
+from eventtape.arrays import Status
 from eventtape.clock import SECOND
+from eventtape.errors import InputError
 from eventtape.estimators.states.exposure import outcome_gap
 from eventtape.tape import times_ns
 from eventtape.tape.sampling import grid, on_grid
@@ -28,17 +30,23 @@ def gap_table(
     of a single contract. The grid spans the time both are seen. Numbers are null where the
     ``status`` is not ``ok``.
     """
-    age = round(max_age_s * SECOND)
+    contracts = probability["symbol"].unique().to_list()
+    if len(contracts) != 1:
+        raise InputError("quotes of one contract", met=contracts, column="symbol")
+    age, step = round(max_age_s * SECOND), round(step_s * SECOND)
     seen = times_ns(probability)
     rows = []
     for (symbol,), frame in prices.group_by("symbol", maintain_order=True):
         ts = times_ns(frame)
-        at = grid(
-            max(int(ts[0]), int(seen[0])), min(int(ts[-1]), int(seen[-1])), round(step_s * SECOND)
-        )
+        try:
+            at = grid(max(int(ts[0]), int(seen[0])), min(int(ts[-1]), int(seen[-1])), step)
+        except InputError as error:
+            error.add_note(f"{symbol} and {contracts[0]} are not quoted at the same time")
+            raise
         x, p = (on_grid(side, at, max_age_ns=age) for side in (frame, probability))
         for horizon in horizons_s:
             found = outcome_gap(x, p, step_s=step_s, horizon_s=horizon, lead_s=lead_s, level=level)
             rows.append({"symbol": symbol, **found._asdict(), "status": str(found.status)})
     numbers = ["gap", "se", "lower", "upper", "identifying_share", "effective_rows", "residual_sd"]
-    return pl.DataFrame(rows).with_columns(pl.col(numbers).cast(pl.Float64).fill_nan(None))
+    known = pl.when(pl.col("status") == str(Status.OK)).then(pl.col(numbers).cast(pl.Float64))
+    return pl.DataFrame(rows).with_columns(known)

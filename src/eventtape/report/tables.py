@@ -74,6 +74,7 @@ def comparison_table(result: DiffusionResult) -> Html:
         Column("Horizon"),
         Column("Gap per unit of probability"),
         Column(f"Nominal {result.config.level:.0%} interval"),
+        Column("Measured coverage"),
         Column("Status", numeric=False),
     ]
     rows = [
@@ -83,6 +84,7 @@ def comparison_table(result: DiffusionResult) -> Html:
             minutes(row.horizon_s),
             percent_cell(row.gap, row.status),
             span_cell(row.lower, row.upper),
+            share(row.measured_coverage),
             badge(row.status),
         )
         for row in result.comparisons
@@ -106,7 +108,7 @@ def lead_lag_table(result: DiffusionResult) -> Html:
         (
             f"{row.first} · {row.second}",
             row.leader or refused(row.status),
-            number(row.lag_s, ".0f", " s", row.status),
+            number(row.lag_s, ".1f", " s", row.status),
             _lag_span(row),
             number(row.ratio, ".1f"),
             number(row.p_value, ".3f"),

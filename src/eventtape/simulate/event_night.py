@@ -8,12 +8,13 @@ The probability is a martingale in the probit gauge, B = Phi(U), under an inform
 which holds for a clock that creeps (trickle of counts) and one that jumps (a state is called)
 alike: a jump needs no compensator because it is the same step with a larger l. Each market is
 
-    log X(t) = log X(0) + gap (B(t - lag) - B(0)) + sigma_c C(t) + sigma W(t),
+    log X(t) = log X(0) + gap (B(t - lag) - B(-lag)) + sigma_c C(t) + sigma W(t),
 
-with C common to all markets and W its own, part of whose variance may arrive with the information
-(a market is restless when there is news, whatever the news says of the event); it is seen at its
-own Poisson times through a bid-ask bounce. The probability is seen at about regular times with
-noise and rounded to its tick. A positive lag means that the market follows the probability.
+with B constant before and after the night, C common to all markets and W its own, part of whose
+variance may arrive with the information (a market is restless when there is news, whatever the news
+says of the event); it is seen at its own Poisson times through a bid-ask bounce. The probability is
+seen at about regular times with noise and rounded to its tick. A positive lag means that the market
+follows the probability.
 """
 
 from __future__ import annotations
@@ -120,38 +121,26 @@ def event_night(
         raise InputError("a starting probability inside (0, 1)", met=probability)
     rng = np.random.default_rng(seed)
     n = round(hours * 3600)
-    reach = int(np.ceil(max((abs(m.lag_s) for m in markets), default=0.0))) + 1
-    path, clock, jumps = _path(
-        n + 2 * reach, probability, information, jump_share, n_jumps, rng, reveal=reveal
-    )
-    moved = path
-    if independent:
-        moved, _, _ = _path(
-            n + 2 * reach, probability, information, jump_share, n_jumps, rng, reveal=reveal
-        )
+    shape = (n, probability, information, jump_share, n_jumps)
+    path, clock, jumps = _path(*shape, rng, reveal=reveal)
+    moved = _path(*shape, rng, reveal=reveal)[0] if independent else path
     seconds = np.arange(n + 1)
     ts = start_ns + seconds * SECOND
     common = np.r_[0.0, np.cumsum(rng.standard_normal(n))] / np.sqrt(60.0)
     log_price = np.empty((n + 1, len(markets)))
-    feeds = [_quotes(ts, path[reach : reach + n + 1], quote_s, quote_noise, tick, rng)]
+    feeds = [_quotes(ts, path, quote_s, quote_noise, tick, rng)]
     for k, market in enumerate(markets):
-        at = reach + seconds - market.lag_s
-        shifted = np.interp(at, np.arange(moved.size), moved)
-        own = _own_noise(clock[reach : reach + n + 1], market.news_share, rng)
+        shifted = np.interp(seconds - market.lag_s, seconds, moved)  # constant beyond the night
         log_price[:, k] = (
             np.log(100.0)
             + market.gap * (shifted - shifted[0])
             + market.common * common
-            + market.volatility * own
+            + market.volatility * _own_noise(clock, market.news_share, rng)
         )
         feeds.append(_ticks(ts, log_price[:, k], market, rng))
-    shown = path[reach : reach + n + 1]
-    feeds.append(_results(ts, clock[reach : reach + n + 1]))
-    outcome = (1 if shown[-1] > 0.5 else 0) if reveal else None
-    inside = jumps[(jumps >= reach) & (jumps <= reach + n)] - reach
-    truth = NightTruth(
-        ts, shown, log_price, np.cumsum(clock[reach : reach + n + 1]), inside, markets, outcome
-    )
+    feeds.append(_results(ts, clock))
+    outcome = int(path[-1] > 0.5) if reveal else None
+    truth = NightTruth(ts, path, log_price, np.cumsum(clock), jumps, markets, outcome)
     return Night(Tape(tuple(feeds), simulated=True), truth)
 
 

@@ -35,6 +35,7 @@ from eventtape.studies.diffusion_rows import (
     Score,
 )
 from eventtape.studies.events import Event
+from eventtape.studies.measured import coverage
 from eventtape.tape import Feed, Kind, Tape, times_ns
 from eventtape.tape.sampling import grid, levels, on_grid
 
@@ -227,7 +228,8 @@ def _comparisons(s: _Sampled, config: Config) -> list[Comparison]:
             n_draws=config.n_draws,
             seed=config.seed,
         )
-        rows.append(Comparison(s.label, h, f"overlapping, {method}", *o[:3], o.status))
+        name = f"overlapping, {method}"
+        rows.append(Comparison(s.label, h, name, *o[:3], o.status, _measured(s, config, name)))
     plain = exposure.outcome_gap(
         s.x,
         s.p,
@@ -238,18 +240,19 @@ def _comparisons(s: _Sampled, config: Config) -> list[Comparison]:
         serial_s=0.0,
         level=config.level,
     )
-    rows.append(
-        Comparison(
-            s.label,
-            h,
-            "distributed lag, HC3 alone",
-            plain.gap,
-            plain.lower,
-            plain.upper,
-            plain.status,
-        )
-    )
+    name = "distributed lag, HC3 alone"
+    known = _measured(s, config, name)
+    found = (plain.gap, plain.lower, plain.upper, plain.status)
+    rows.append(Comparison(s.label, h, name, *found, known))
     return rows
+
+
+def _measured(s: _Sampled, config: Config, method: str) -> float:
+    """The method's coverage in simulation, where these settings are the ones it was measured at."""
+    default = Config()
+    mine = (config.headline_s, config.level, config.controls, s.step_s)
+    same = mine == (default.headline_s, default.level, default.controls, default.step_s)
+    return coverage(f"{config.headline_s:g} s, {method}") if same else math.nan
 
 
 def _response(s: _Sampled, config: Config) -> ResponseRow:

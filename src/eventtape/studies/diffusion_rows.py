@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from eventtape.arrays import FloatArray, IntArray, Status
+from eventtape.arrays import FloatArray, IntArray, Status, check_level
 from eventtape.errors import InputError
 from eventtape.estimators.states import exposure
 from eventtape.studies.events import Event
@@ -47,8 +47,7 @@ class Config:
     def __post_init__(self) -> None:
         if self.headline_s not in self.horizons_s:
             raise InputError(f"a headline horizon among {self.horizons_s}", met=self.headline_s)
-        if not 0.0 < self.level < 1.0:
-            raise InputError("a level between 0 and 1", met=self.level)
+        check_level(self.level)
 
 
 class Input(NamedTuple):
@@ -94,6 +93,7 @@ class Comparison(NamedTuple):
     lower: float
     upper: float
     status: Status
+    measured_coverage: float  # of a nominal 95% in simulation; NaN at settings not measured
 
 
 class ResponseRow(NamedTuple):

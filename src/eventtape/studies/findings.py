@@ -14,6 +14,15 @@ from eventtape.tape import times_ns
 __all__ = ["Finding", "findings", "minutes", "percent", "span"]
 
 
+WORDS = {
+    Status.NOT_IDENTIFIED: "the data do not identify one",
+    Status.NOT_RESOLVED: "the stamps are too coarse",
+    Status.TOO_FEW: "too few observations",
+    Status.NO_CONVERGENCE: "the search did not converge",
+}
+MOST_NAMED = 8
+
+
 class Finding(NamedTuple):
     """A sentence and the status of the number it rests on."""
 
@@ -78,7 +87,7 @@ def _gap(row: GapRow, result: DiffusionResult) -> Finding:
     horizon = minutes(row.horizon_s)
     if row.status is not Status.OK:
         return Finding(
-            f"{row.market}: its worth if {result.event.outcome} is {row.status} at {horizon}.",
+            f"{row.market}: no gap at {horizon}, {WORDS[row.status]}.",
             row.status,
         )
     verdict = (
@@ -126,12 +135,15 @@ def _lead_lags(result: DiffusionResult) -> list[Finding]:
     level = f"{result.config.level:.0%}"
     out = [
         Finding(
-            f"{row.leader} moved before {row.follower} by {row.lag_s:.0f} s ({level} interval "
-            f"{row.lower:.0f} to {row.upper:.0f} s; lead-lag ratio {row.ratio:.1f}).",
+            f"{row.leader} moved before {row.follower} by {row.lag_s:.1f} s ({level} interval "
+            f"{row.lower:.1f} to {row.upper:.1f} s; lead-lag ratio {row.ratio:.1f}).",
             row.status,
         )
-        for row in named
+        for row in named[:MOST_NAMED]
     ]
+    if len(named) > MOST_NAMED:
+        more = f"{len(named) - MOST_NAMED} more pairs have a leader: see the table."
+        out.append(Finding(more, Status.OK))
     for status, words in (
         (Status.NOT_RESOLVED, "linked, but who moved first is not resolved"),
         (Status.NOT_IDENTIFIED, "no link found at any lag, so no leader can be named"),
@@ -139,7 +151,9 @@ def _lead_lags(result: DiffusionResult) -> list[Finding]:
     ):
         pairs = [_pair(row) for row in rows if row.status is status]
         if pairs:
-            out.append(Finding(f"{_count(len(pairs))}: {words}: {', '.join(pairs)}.", status))
+            names = ", ".join(pairs[:MOST_NAMED])
+            more = f" and {len(pairs) - MOST_NAMED} more" if len(pairs) > MOST_NAMED else ""
+            out.append(Finding(f"{_count(len(pairs))}: {words}: {names}{more}.", status))
     if len(rows) > 1:
         chance = (1.0 - result.config.level) * len(rows)
         out.append(
@@ -164,7 +178,7 @@ def _score(row: Score, result: DiffusionResult) -> Finding:
     window = f"{format_ns(row.from_ns, seconds=False)} to {format_ns(row.to_ns, seconds=False)}"
     if row.status is not Status.OK:
         return Finding(
-            f"{row.market}: no prediction for {window}, {row.status} before it.", row.status
+            f"{row.market}: no prediction for {window}, {WORDS[row.status]} before it.", row.status
         )
     inside = "inside" if row.lower <= row.realised <= row.upper else "OUTSIDE"
     return Finding(

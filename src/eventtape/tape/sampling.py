@@ -45,9 +45,7 @@ def levels(frame: pl.DataFrame) -> tuple[IntArray, FloatArray]:
 
     Rows that share a time are taken as the last of them, so that times rise.
     """
-    column = next((name for name in _VALUES if name in frame.columns), None)
-    if column is None:
-        raise InputError(f"a frame with one of {', '.join(_VALUES)}", met=frame.columns)
+    column = _value_column(frame)
     ts, values = times_ns(frame), frame[column].to_numpy()
     last = np.r_[np.diff(ts) > 0, True][: ts.size]
     return ts[last], values[last]
@@ -57,4 +55,11 @@ def on_grid(frame: pl.DataFrame, at: IntArray, *, max_age_ns: int) -> FloatArray
     """One symbol's level at each time of ``at``, NaN where not seen; prices as logarithms."""
     ts, values = levels(frame)
     sampled = as_of(ts, values, at, max_age_ns=max_age_ns)
-    return sampled if "probability" in frame.columns else np.log(sampled)
+    return sampled if _value_column(frame) == "probability" else np.log(sampled)
+
+
+def _value_column(frame: pl.DataFrame) -> str:
+    for name in _VALUES:
+        if name in frame.columns:
+            return name
+    raise InputError(f"a frame with one of {', '.join(_VALUES)}", met=frame.columns)

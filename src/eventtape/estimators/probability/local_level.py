@@ -48,7 +48,7 @@ __all__ = [
 
 REGIMES = ("unknown", "baseline", "moderate", "shock")
 _LOG_2PI = math.log(2.0 * math.pi)
-_LOG_RATIO = (-25.0, 12.0)  # log(Q/R) per second: from still for a year to all signal
+_LOG_RATIO = (-25.0, 12.0)  # log(Q dt/R) at the mean time between quotes: all noise to all signal
 
 
 class LevelState(NamedTuple):
@@ -141,19 +141,20 @@ def _sums(ts: IntArray, y: FloatArray, q: float, r: float) -> tuple[float, float
         dt = (ts[i] - ts[i - 1]) * 1e-9
         if dt != dt_before or P_before != P:
             K, after, S = _gain(P, dt, q, r)
-            log_S = math.log(S)
+            log_S = math.log(S) if S > 0.0 else np.nan
             P_before, dt_before = P, dt
         v = y[i] - m
         m = m + K * v
         P = after
         logs += log_S
-        squares += v * v / S
+        squares += v * v / S if S > 0.0 else np.nan
     return logs, squares
 
 
 def start(ts: int, y: float, *, q: float, r: float) -> tuple[LevelState, Quote]:
     """The state after the first quote ``y`` at ``ts`` (ns), and what the filter says of it."""
     _check_parameters(q, r)
+    _check_quote(y)
     state = LevelState(np.array([ts]), np.array([float(y)]), np.array([float(r)]), q, r)
     return state, Quote(float(y), math.sqrt(r), math.nan, math.nan)
 
@@ -163,6 +164,7 @@ def step(state: LevelState, ts: int, y: float) -> tuple[LevelState, Quote]:
     dt = (ts - int(state.ts[0])) * 1e-9
     if dt < 0.0:
         raise InputError("a time not before the last quote", met=ts, column="ts")
+    _check_quote(y)
     K, P, S = _gain(state.variance[0], dt, state.q, state.r)
     v = y - state.mean[0]
     m = state.mean[0] + K * v
@@ -195,25 +197,28 @@ def log_likelihood(ts: IntArray, y: FloatArray, *, q: float, r: float) -> float:
 def fit(ts: IntArray, y: FloatArray, *, tick: float = 0.0) -> LevelFit:
     """Maximum-likelihood Q and R >= tick^2/12 of quotes ``y`` at times ``ts`` (ns).
 
-    Fewer than 10 quotes, or quotes that never move with no tick to bound their noise, give NaN and
-    a status. ``tick`` is the price grid in y's unit.
+    Fewer than 10 quotes, quotes all at one time, or quotes that never move with no tick to bound
+    their noise, give NaN and a status. ``tick`` is the price grid in y's unit.
     """
     ts, y = _check(ts, y)
     floor = tick * tick / 12.0
     n = y.shape[0] - 1
     if n < 9:
         return LevelFit(math.nan, math.nan, math.nan, False, Status.TOO_FEW)
+    mean_dt = (ts[-1] - ts[0]) * 1e-9 / n
+    if mean_dt == 0.0:
+        return LevelFit(math.nan, math.nan, math.nan, False, Status.NOT_IDENTIFIED)
     if not np.any(y != y[0]):
         if floor == 0.0:
             return LevelFit(math.nan, math.nan, math.nan, False, Status.NOT_IDENTIFIED)
         return LevelFit(0.0, floor, log_likelihood(ts, y, q=0.0, r=floor), True, Status.OK)
 
     def profile(log_ratio: float) -> float:
-        logs, squares = _sums(ts, y, math.exp(log_ratio), 1.0)
+        logs, squares = _sums(ts, y, math.exp(log_ratio) / mean_dt, 1.0)
         return float(logs + n * math.log(squares / n))
 
     best = _bracketed(profile)
-    q = math.exp(best)
+    q = math.exp(best) / mean_dt
     r = _sums(ts, y, q, 1.0)[1] / n
     q *= r
     at_floor = r < floor
@@ -221,10 +226,10 @@ def fit(ts: IntArray, y: FloatArray, *, tick: float = 0.0) -> LevelFit:
         r = floor
 
         def given_floor(log_ratio: float) -> float:
-            return float(sum(_sums(ts, y, math.exp(log_ratio) * floor, floor)))
+            return float(sum(_sums(ts, y, math.exp(log_ratio) * floor / mean_dt, floor)))
 
         best = _bracketed(given_floor)
-        q = math.exp(best) * floor
+        q = math.exp(best) * floor / mean_dt
     if best >= _LOG_RATIO[1] - 1e-3:  # no noise at all and no floor to say how little there is
         return LevelFit(math.nan, math.nan, math.nan, at_floor, Status.NOT_IDENTIFIED)
     if best <= _LOG_RATIO[0] + 1e-3:
@@ -262,6 +267,11 @@ def _check(ts: IntArray, y: FloatArray) -> tuple[IntArray, FloatArray]:
     if late.size:
         raise InputError("times that do not fall", met=int(ts[late[0] + 1]), row=int(late[0]) + 2)
     return ts, y
+
+
+def _check_quote(y: float) -> None:
+    if not math.isfinite(y):
+        raise InputError("a finite quote", met=y)
 
 
 def _check_parameters(q: float, r: float) -> None:

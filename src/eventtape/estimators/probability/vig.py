@@ -72,15 +72,19 @@ def remove_vig(prices: FloatArray, *, method: VigMethod = "proportional") -> Dev
 
 
 def _power(a: FloatArray, total: FloatArray) -> FloatArray:
-    """Bisection on log c for every row at once: sum a**c falls in c wherever 0 < a < 1."""
-    low, high = np.full(a.shape[0], -8.0), np.full(a.shape[0], 8.0)
-    for _ in range(70):
-        middle = 0.5 * (low + high)
-        with np.errstate(under="ignore"):
+    """Bisection on log c for every row at once: sum a**c falls in c wherever 0 < a < 1.
+
+    A price of 1 beside another above 0 has no such c, however small c makes the other.
+    """
+    low, high = np.full(a.shape[0], -20.0), np.full(a.shape[0], 40.0)
+    with np.errstate(under="ignore"):
+        for _ in range(80):
+            middle = 0.5 * (low + high)
             heavy = (a ** np.exp(middle)[:, None]).sum(axis=1) > 1.0
-        low, high = np.where(heavy, middle, low), np.where(heavy, high, middle)
-    p = a ** np.exp(0.5 * (low + high))[:, None]
-    # A certain outcome (a price of 1) leaves no exponent that sums to one unless the rest is 0.
+            low, high = np.where(heavy, middle, low), np.where(heavy, high, middle)
+        p = a ** np.exp(0.5 * (low + high))[:, None]
+    certain = (a == 1.0).any(axis=1)
+    p = np.where(certain[:, None], a, p)
     solved = np.abs(p.sum(axis=1) - 1.0) < 1e-9
     return np.where((solved & np.isfinite(total))[:, None], p, np.nan)
 

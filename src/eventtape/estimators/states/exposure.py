@@ -12,7 +12,7 @@ out as the window grows. That is why one minute is blind where thirty are not.
 
 Intervals are heteroskedasticity-robust (HC3, MacKinnon and White 1985): a few announcements carry
 most of the variation of p, and HC3 discounts each by its leverage. Its scores are then summed with
-Bartlett weights over 12 to 15 minutes (Newey and West 1987), because a quote that is late moves a
+Bartlett weights over 15 minutes (Newey and West 1987), because a quote that is late moves a
 part of the return into the next row and takes it out again: the error of one minute is undone in
 the next, and HC3 alone, which counts both, covers over 99% at a nominal 95% (docs: validation).
 Overlapping returns, the usual shortcut, cover far less: see :mod:`.overlapping`.
@@ -30,21 +30,22 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.special import stdtrit
 
-from eventtape.arrays import BoolArray, FloatArray, IntArray, Status
+from eventtape.arrays import BoolArray, FloatArray, IntArray, Status, check_level
 from eventtape.errors import InputError
 
 __all__ = [
     "MIN_EFFECTIVE",
+    "SERIAL_S",
     "Gap",
     "Prediction",
     "Response",
     "outcome_gap",
     "predict_move",
     "response",
-    "serial_reach",
 ]
 
 MIN_EFFECTIVE = 10.0
+SERIAL_S = 900.0  # shorter leaves intervals too wide, longer too narrow: docs, validation
 
 
 class Gap(NamedTuple):
@@ -106,7 +107,7 @@ def outcome_gap(
     horizon_s: float,
     lead_s: float = 600.0,
     controls: FloatArray | None = None,
-    serial_s: float | None = None,
+    serial_s: float = SERIAL_S,
     level: float = 0.95,
 ) -> Gap:
     """The outcome gap at one horizon: log return per unit of probability, with its HC3 interval.
@@ -118,11 +119,10 @@ def outcome_gap(
         the smaller of the two, so that a short horizon is a short window on both sides.
     controls : returns of other assets on the same grid, ``(n, n_controls)``; row t is the return
         over (t-1, t] and row 0 is not used. Each enters with one lead and one lag.
-    serial_s : reach of the Bartlett weights on the HC3 scores, by default
-        :func:`serial_reach`; 0 is plain HC3.
+    serial_s : reach of the Bartlett weights on the HC3 scores; 0 is plain HC3.
     """
+    check_level(level)
     j = _lags(step_s, horizon_s, lead_s)
-    serial_s = serial_reach(horizon_s) if serial_s is None else serial_s
     design = _design(log_price, probability, j, controls)
     n, k = design.X.shape
     if n < 2 * k:
@@ -134,7 +134,7 @@ def outcome_gap(
     c = np.zeros((k, 1))
     c[1 : 1 + j.size] = 1.0
     weights = fit.q @ (fit.r_inverse.T @ c)
-    effective = float(np.sum(weights**2) ** 2 / np.sum(weights**4))
+    effective = _effective_rows(weights[:, 0])
     if effective < MIN_EFFECTIVE:
         return _no_gap(horizon_s, n, k, Status.NOT_IDENTIFIED, share, effective)
     gap = float(c[:, 0] @ fit.beta)
@@ -154,15 +154,15 @@ def response(
     horizon_s: float,
     lead_s: float = 600.0,
     controls: FloatArray | None = None,
-    serial_s: float | None = None,
+    serial_s: float = SERIAL_S,
     level: float = 0.95,
 ) -> Response:
     """The path of the price around a unit move of p: cumulative log return, pointwise band.
 
     Arguments as for :func:`outcome_gap`; its last point is the gap at ``horizon_s``.
     """
+    check_level(level)
     j = _lags(step_s, horizon_s, lead_s)
-    serial_s = serial_reach(horizon_s) if serial_s is None else serial_s
     lags = j * step_s
     design = _design(log_price, probability, j, controls)
     n, k = design.X.shape
@@ -175,6 +175,9 @@ def response(
     c[1 : 1 + j.size] = np.triu(np.ones((j.size, j.size)))  # column m sums b up to lag m
     path = c.T @ fit.beta
     weights = fit.q @ (fit.r_inverse.T @ c)
+    if _effective_rows(weights[:, -1]) < MIN_EFFECTIVE:
+        blank = np.full(j.size, math.nan)
+        return Response(lags, blank, blank, blank, n, Status.NOT_IDENTIFIED)
     half = float(stdtrit(n - k, 0.5 * (1.0 + level))) * _standard_errors(
         fit, weights, design.rows, step_s, serial_s
     )
@@ -186,23 +189,25 @@ def predict_move(
 ) -> Prediction:
     """The move a gap predicts for a change of p over ``n_steps`` grid steps, in log return.
 
-    The interval adds what the gap is not known to and what the market does of itself: variance
+    A move that was not seen (NaN) has no prediction: ``too few observations``. The interval adds
+    what the gap is not known to and what the market does of itself: variance
     (se dp)^2 + n_steps residual_sd^2, residual_sd being the long-run one.
     """
+    check_level(level)
+    if not n_steps >= 0.0:
+        raise InputError("a number of steps >= 0", met=n_steps)
     if gap.status is not Status.OK or not math.isfinite(probability_move):
-        return Prediction(math.nan, math.nan, math.nan, gap.status)
+        status = Status.TOO_FEW if gap.status is Status.OK else gap.status
+        return Prediction(math.nan, math.nan, math.nan, status)
     move = gap.gap * probability_move
     sd = math.hypot(gap.se * probability_move, math.sqrt(n_steps) * gap.residual_sd)
     half = float(stdtrit(gap.n_rows - gap.n_regressors, 0.5 * (1.0 + level))) * sd
     return Prediction(move, move - half, move + half, Status.OK)
 
 
-def serial_reach(horizon_s: float) -> float:
-    """How far timing errors are let undo themselves: half the horizon, 12 to 15 minutes; seconds.
-
-    Shorter leaves intervals too wide, longer too narrow: see docs, validation.
-    """
-    return min(max(0.5 * horizon_s, 720.0), 900.0)
+def _effective_rows(weights: FloatArray) -> float:
+    """(sum a^2)^2 / sum a^4: n for n equal weights, 1 where one row carries all."""
+    return float(np.sum(weights**2) ** 2 / np.sum(weights**4))
 
 
 def _no_gap(
