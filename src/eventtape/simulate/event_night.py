@@ -33,6 +33,9 @@ from eventtape.tape import PROBABILITY, RESULT, TRADE, Feed, Instrument, Tape, c
 __all__ = ["MARKETS", "MarketTruth", "Night", "NightTruth", "event_night", "information_clock"]
 
 
+NIGHT_NS = 946_684_800 * SECOND  # 2000-01-01T00:00Z: no date on which anything here happened
+
+
 class MarketTruth(NamedTuple):
     """One simulated market: what it is worth to the event and how it is seen."""
 
@@ -99,7 +102,7 @@ def event_night(
     *,
     markets: tuple[MarketTruth, ...] = MARKETS,
     hours: float = 8.0,
-    start_ns: int = 1_730_844_000 * SECOND,
+    start_ns: int = NIGHT_NS,
     probability: float = 0.58,
     information: float = 1.5,
     jump_share: float = 0.4,

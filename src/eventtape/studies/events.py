@@ -43,8 +43,8 @@ SIMULATED = Event(
     key="simulated-night",
     title="Simulated night",
     outcome="the event happens",
-    start_ns=US_ELECTION_2024.start_ns,
-    end_ns=US_ELECTION_2024.end_ns,
+    start_ns=parse_ns("2000-01-01T00:00Z"),
+    end_ns=parse_ns("2000-01-01T08:00Z"),
     primary="event",
     note="Every number below is drawn from a random generator; none is a market's.",
 )
