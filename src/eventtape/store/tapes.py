@@ -34,7 +34,7 @@ def read_tape(lake: Lake, dataset: str) -> Tape:
     """The tape of a dataset as it was written; an unknown one is an :class:`InputError`."""
     if dataset not in datasets(lake):
         raise InputError(f"a dataset among {', '.join(datasets(lake)) or 'none'}", met=dataset)
-    rows = lake.read(FEEDS, {"dataset": dataset}).sort("place").to_dicts()
+    rows = lake.read(FEEDS, {"dataset": dataset}).sort("place", "label").to_dicts()
     feeds = tuple(_feed(lake, dataset, row) for row in rows)
     return Tape(feeds, simulated=any(row["simulated"] for row in rows))
 
