@@ -1,0 +1,152 @@
+"""Distributed-lag least squares on a grid with holes: design, HC3 scores, Bartlett sums.
+
+The algebra under :mod:`.exposure`, which says why each part is as it is. Rows of a design keep the
+number of the grid row they came from, so that rows on either side of a hole in the data are never
+taken for neighbours.
+
+HC3: MacKinnon and White (1985). Bartlett weights: Newey and West (1987).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from eventtape.arrays import BoolArray, FloatArray, IntArray
+from eventtape.errors import InputError
+
+__all__ = [
+    "Design",
+    "Fit",
+    "design_matrix",
+    "effective_rows",
+    "grid_lags",
+    "identifying_share",
+    "least_squares",
+    "long_run_sd",
+    "standard_errors",
+]
+
+
+class Design(NamedTuple):
+    """Regressors and returns of the rows on which every number was seen."""
+
+    X: FloatArray  # constant, dp by lag, controls; only rows with every number seen
+    r: FloatArray
+    rows: IntArray  # the grid row of each
+    n_lags: int
+
+
+class Fit(NamedTuple):
+    """A least-squares fit and the factors its variances are made of."""
+
+    beta: FloatArray
+    residual: FloatArray
+    hc3: FloatArray  # residual / (1 - leverage)
+    q: FloatArray  # X = QR
+    r_inverse: FloatArray
+
+
+def grid_lags(step_s: float, horizon_s: float, lead_s: float) -> FloatArray:
+    """Grid lags j, from -lead to +horizon, of dp_{t-j}."""
+    if not (step_s > 0.0 and horizon_s >= step_s and lead_s >= 0.0):
+        raise InputError(
+            "step > 0, horizon >= one step, lead >= 0 (seconds)", met=(step_s, horizon_s, lead_s)
+        )
+    after = math.floor(horizon_s / step_s + 1e-9)
+    before = min(math.ceil(lead_s / step_s - 1e-9), after)
+    return np.arange(-before, after + 1, dtype=np.float64)
+
+
+def design_matrix(
+    log_price: FloatArray, probability: FloatArray, j: FloatArray, controls: FloatArray | None
+) -> Design:
+    """The regression of returns on p's moves at the grid lags ``j``, and on the controls.
+
+    ``log_price``, ``probability`` ``(n,)``, ``controls`` ``(n, n_controls)`` returns; NaN where not
+    seen. A p outside [0, 1] is an :class:`InputError`.
+    """
+    x, p = np.asarray(log_price, np.float64), np.asarray(probability, np.float64)
+    if x.ndim != 1 or x.shape != p.shape:
+        raise InputError("log price and probability of one shape (n,)", met=(x.shape, p.shape))
+    if np.any((p < 0.0) | (p > 1.0)):
+        raise InputError("probabilities in [0, 1]", met=float(p[(p < 0.0) | (p > 1.0)][0]))
+    r, dp = np.diff(x), np.diff(p)
+    before, after = int(-j[0]), int(j[-1])
+    rows = np.arange(after, max(r.size - before, after))
+    columns = [np.ones(rows.size), *(dp[rows - int(k)] for k in j)]
+    if controls is not None:
+        z = np.asarray(controls, np.float64)
+        if z.ndim != 2 or z.shape[0] != x.size:
+            raise InputError("control returns of shape (n, n_controls)", met=z.shape)
+        unseen = np.full((1, z.shape[1]), math.nan)
+        z = np.vstack([unseen, z[1:], unseen])  # z[i + 1] is the return of grid row i
+        columns += [z[rows + 1 + s, m] for m in range(z.shape[1]) for s in (-1, 0, 1)]
+    X, r = np.column_stack(columns), r[rows]
+    seen: BoolArray = np.isfinite(X).all(axis=1) & np.isfinite(r)
+    return Design(X[seen], r[seen], rows[seen], j.size)
+
+
+def identifying_share(design: Design) -> float:
+    """1 - R^2 of p's change over the whole window on drift and the controls."""
+    dp, controls = design.X[:, 1 : 1 + design.n_lags], design.X[:, 1 + design.n_lags :]
+    window = dp.sum(axis=1)
+    total = float(np.sum(window**2))
+    if total == 0.0:
+        return 0.0
+    Z = np.column_stack([np.ones(window.size), controls])
+    fitted = Z @ np.linalg.lstsq(Z, window, rcond=None)[0]
+    return float(np.sum((window - fitted) ** 2) / total)
+
+
+def least_squares(X: FloatArray, y: FloatArray) -> Fit | None:
+    """Least squares with leverage-corrected residuals; None where X has not full rank."""
+    q, R = np.linalg.qr(X)
+    norms = np.linalg.norm(X, axis=0)
+    if np.any(norms == 0.0) or np.any(np.abs(np.diag(R)) <= 1e-10 * norms):
+        return None
+    r_inverse = solve_triangular(R, np.eye(R.shape[0]))
+    beta = r_inverse @ (q.T @ y)
+    residual = y - X @ beta
+    leverage = np.einsum("ij,ij->i", q, q)
+    if np.any(leverage > 1.0 - 1e-9):  # a row that fits itself says nothing of its own error
+        return None
+    return Fit(beta, residual, residual / (1.0 - leverage), q, r_inverse)
+
+
+def standard_errors(
+    fit: Fit, weights: FloatArray, rows: IntArray, step_s: float, serial_s: float
+) -> FloatArray:
+    """Standard error of each weighted sum: HC3 scores, Bartlett weights over ``serial_s``.
+
+    Scores are laid on the full grid, zero where a row was not seen, so that rows on either side of
+    a gap in the data are not taken for neighbours.
+    """
+    return np.sqrt(_bartlett(weights * fit.hc3[:, None], rows, step_s, serial_s))
+
+
+def long_run_sd(
+    residual: FloatArray, rows: IntArray, step_s: float, serial_s: float, dof: int
+) -> float:
+    """Sd a step of a sum of many residuals: what undoes itself within ``serial_s`` is left out."""
+    return math.sqrt(float(_bartlett(residual[:, None], rows, step_s, serial_s)[0]) / dof)
+
+
+def _bartlett(score: FloatArray, rows: IntArray, step_s: float, serial_s: float) -> FloatArray:
+    """Bartlett-weighted sum of squares and cross products of each column of scores."""
+    laid = np.zeros((int(rows[-1] - rows[0]) + 1, score.shape[1]))
+    laid[rows - rows[0]] = score
+    total = np.sum(laid**2, axis=0)
+    reach = round(serial_s / step_s)
+    for lag in range(1, min(reach, laid.shape[0] - 1) + 1):
+        total += 2.0 * (1.0 - lag / (reach + 1)) * np.sum(laid[lag:] * laid[:-lag], axis=0)
+    kept: FloatArray = np.maximum(total, 0.0)  # rounding only: Bartlett sums are not negative
+    return kept
+
+
+def effective_rows(weights: FloatArray) -> float:
+    """(sum a^2)^2 / sum a^4: n for n equal weights, 1 where one row carries all."""
+    return float(np.sum(weights**2) ** 2 / np.sum(weights**4))
