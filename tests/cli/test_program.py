@@ -140,6 +140,14 @@ def test_what_cannot_be_used_is_said_and_nothing_is_written(tmp_path, arguments,
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_that_cannot_be_made_is_said(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    done = program("diffusion", "--simulate", 1, "--out", "file/out", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("eventtape: ")
+    assert "Traceback" not in done.stderr
+
+
 def test_a_broken_file_is_named(tmp_path):
     data = tmp_path / "data" / "polymarket"
     data.mkdir(parents=True)

@@ -165,11 +165,26 @@ def test_placebo_finds_a_link_as_often_as_it_says():
     """Independent walks on clocks of their own: 5% of 1,000 pairs, within 3.3 binomial se."""
     n = 1000
     found = sum(
-        lead_lag(*asynchronous([9, seed], n=80, link=0.0, noise=1.0), LAGS, n_draws=199).status
-        is Status.OK
+        lead_lag(*asynchronous([9, seed], n=80, link=0.0, noise=1.0), LAGS, n_draws=199).p_value
+        <= 0.05
         for seed in range(n)
     )
     assert abs(found / n - 0.05) < 3.3 * math.sqrt(0.05 * 0.95 / n)
+
+
+def test_a_lag_beyond_the_search_is_no_lag():
+    """The truth lies outside the grid: the search ends at its bound and says so."""
+    outside = np.arange(-20, 21) * S
+    for seed in range(10):
+        tx, x, ty, y = asynchronous([15, seed], n=300, link=1.0, noise=0.1)
+        out = lead_lag(tx, x, ty + 25 * S, y, outside)
+        assert out.status is not Status.OK
+        assert math.isnan(out.lag_s)
+
+
+def test_too_few_draws_for_the_level_are_refused():
+    with pytest.raises(InputError, match="at least 19 draws"):
+        lead_lag(*asynchronous([16, 0], n=80, link=1.0, noise=0.1), LAGS, n_draws=10)
 
 
 def test_placebo_with_moves_of_very_different_size():

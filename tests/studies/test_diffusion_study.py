@@ -105,6 +105,48 @@ def test_control_that_is_the_market_leaves_no_gap():
     assert held.identifying_share < free.identifying_share
 
 
+@pytest.mark.parametrize("label", ["event", "coarse"])
+def test_a_control_is_a_market_as_fine_as_the_grid(label):
+    tape = event_night(3).tape
+    coarse = tape.feed("oil")._replace(label="coarse", stamp_uncertainty_ns=300 * SECOND)
+    tape = Tape((*tape.feeds, coarse), simulated=True)
+    with pytest.raises(InputError, match="control"):
+        diffusion(tape, SIMULATED, Config(controls=(label,)))
+
+
+def test_controls_leave_the_scorecard_alone():
+    """The move that happened is the whole move, so the gap that predicts it is the whole gap."""
+    tape = event_night(3).tape
+    free, held = (diffusion(tape, SIMULATED, Config(controls=c)) for c in ((), ("oil",)))
+    assert free.scores == held.scores
+    np.testing.assert_array_equal(free.paths[0].implied, held.paths[0].implied)
+
+
+def test_a_lags_interval_holds_what_late_stamps_may_hide():
+    """Quotes stamped up to 60 s late: the interval, widened by that, still holds the true lag."""
+    markets = (MarketTruth("coin", 0.12, 90.0), MarketTruth("index", 0.03, -150.0))
+    for seed in range(6):
+        night = event_night(seed, markets=markets, quote_delay_s=60.0)
+        assert night.tape.feed("event").stamp_uncertainty_ns == 60 * SECOND
+        for row in diffusion(night.tape, SIMULATED).lead_lags[:2]:
+            truth = next(m.lag_s for m in markets if m.label == row.second)
+            lower, upper = row.lower, row.upper
+            if row.leader == row.second:
+                lower, upper = -upper, -lower
+            assert lower <= truth <= upper
+            assert row.leader is None or row.lower > 0.0
+
+
+def test_what_is_refused_is_refused_in_every_table():
+    tape = with_feed(event_night(3).tape, "event", stamp_uncertainty_ns=1800 * SECOND)
+    result = diffusion(tape, SIMULATED)
+    assert {row.status for row in result.comparisons} == {Status.NOT_RESOLVED}
+    assert {row.curve.status for row in result.responses} == {Status.NOT_RESOLVED}
+    assert {score.status for score in result.scores} == {Status.NOT_RESOLVED}
+    refused = next(g for g in result.gaps if g.horizon_s == 600.0)
+    assert (refused.estimate.n_rows, math.isnan(refused.estimate.effective_rows)) == (0, True)
+
+
 def test_the_score_knows_nothing_of_the_scored_window():
     """Whatever the market does after the split, the out-of-sample prediction is the same."""
     tape = event_night(3).tape
@@ -170,6 +212,18 @@ def test_config_refuses_what_makes_no_sense():
         Config(headline_s=7.0)
     with pytest.raises(InputError, match="between 0 and 1"):
         replace(Config(), level=95.0)
+    for wrong, words in (
+        ({"step_s": 0.0}, "step_s above 0"),
+        ({"n_draws": 0}, "n_draws above 0"),
+        ({"n_draws": 10}, "more draws"),
+        ({"level": 0.9999}, "more draws"),
+        ({"lag_step_s": 0.0}, "lag_step_s above 0"),
+        ({"lag_step_s": 900.0}, "within the reach"),
+        ({"horizons_s": (1800.0, 61.0)}, "whole numbers of steps"),
+        ({"lead_s": -1.0}, "lead_s"),
+    ):
+        with pytest.raises(InputError, match=words):
+            Config(**wrong)
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(60.0, "60 s"), (90.0, "90 s"), (300.0, "5 min")])

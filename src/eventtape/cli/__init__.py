@@ -60,6 +60,9 @@ def main() -> None:
     except EventTapeError as error:
         _complain(error)
         sys.exit(1)
+    except OSError as error:  # a folder that cannot be written, a disk that is full
+        print(f"eventtape: {error}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
 

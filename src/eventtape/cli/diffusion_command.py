@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -116,7 +115,7 @@ def validate(
     nights: Annotated[int, typer.Option(help="Simulated nights, each with its placebo.")] = 100,
     first_seed: Annotated[int, typer.Option(help="Seed of the first night.")] = 0,
     design: Annotated[
-        str, typer.Option(help="Kind of night: ordinary, loud (5x noise), smooth (no jumps).")
+        str, typer.Option(help="Kind of night: ordinary, loud, smooth, stale, slow or restless.")
     ] = "ordinary",
     workers: Annotated[int, typer.Option(help="Processes.")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
@@ -174,7 +173,7 @@ def _fetched(event: Event, lake: Path, bar: object) -> Tape | None:
     feeds, failed = wiring.fetch_into(
         store,
         lake / "downloads",
-        endpoints={},
+        endpoints=wiring.endpoints_from_environment(),
         start_ns=event.start_ns - 3_600_000_000_000,
         end_ns=event.end_ns,
         attempts=2,
@@ -201,9 +200,7 @@ def _run(tape: Tape, event: Event, config: Config, bar: object) -> DiffusionResu
     unknown = [label for label in config.controls if label not in seen]
     if unknown:
         raise InputError(f"controls among {', '.join(sorted(seen))}", met=unknown[0])
-    if event.end_ns - event.start_ns <= 0:
-        raise InputError("an event window that ends after it starts", met=event.key)
-    return study(tape, event, replace(config), progress=wiring.one_line(bar, "diffusion"))  # type: ignore[arg-type]
+    return study(tape, event, config, progress=wiring.one_line(bar, "diffusion"))  # type: ignore[arg-type]
 
 
 def _finish(result: DiffusionResult, out: Path, lake: Path, *, as_json: bool, said: str) -> None:

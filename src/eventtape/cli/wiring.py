@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eventtape.errors import EventTapeError, FetchError, InputError
+from eventtape.wholefile import write_whole
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -92,6 +93,12 @@ def tape_of(event: Event, *, data: Path | None, lake: Lake) -> Tape | None:
     return read_tape(lake, event.dataset) if event.dataset in datasets(lake) else None
 
 
+def endpoints_from_environment() -> dict[str, str]:
+    """Base URLs named in the environment: EVENTTAPE_POLYMARKET_URL, _KALSHI_URL, _BINANCE_URL."""
+    named = {name: f"EVENTTAPE_{name.upper()}_URL" for name in ("polymarket", "kalshi", "binance")}
+    return {name: os.environ[key] for name, key in named.items() if os.environ.get(key)}
+
+
 def fetch_into(
     lake: Lake,
     cache: Path,
@@ -143,7 +150,6 @@ def save(result: DiffusionResult, out: Path, lake: Lake, command: str) -> Path:
     from eventtape.store import Write
     from eventtape.studies.contract import contract, tables
 
-    out.mkdir(parents=True, exist_ok=True)
     partition = {
         "event": result.event.key,
         "data": "simulated" if result.simulated else "real",
@@ -152,9 +158,7 @@ def save(result: DiffusionResult, out: Path, lake: Lake, command: str) -> Path:
         Write(f"diffusion_{name}", frame, partition) for name, frame in tables(result).items()
     )
     text = json.dumps(contract(result), indent=1, allow_nan=False) + "\n"
-    temporary = out / ".result.json.part"
-    temporary.write_text(text)
-    temporary.replace(out / "result.json")
+    write_whole(out / "result.json", text)
     report = out / "report.html"
     write_report(result, report, command=command)
     return report

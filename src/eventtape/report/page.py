@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
-import secrets
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -21,6 +19,7 @@ from eventtape.report.html import Html, badge, element, join
 from eventtape.report.sections import Section, sections
 from eventtape.studies import DiffusionResult
 from eventtape.studies.findings import findings
+from eventtape.wholefile import write_whole
 
 __all__ = ["render", "write_report"]
 
@@ -81,20 +80,7 @@ def write_report(
     result: DiffusionResult, path: str | Path, *, command: str = "eventtape diffusion"
 ) -> Path:
     """Write the page and return its path; a failure on the way leaves what was there before."""
-    path = Path(path)
-    text = render(result, command=command)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
-    try:
-        with temporary.open("x", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return path
+    return write_whole(path, render(result, command=command))
 
 
 def _banner(result: DiffusionResult) -> Html:

@@ -10,11 +10,12 @@ alike: a jump needs no compensator because it is the same step with a larger l. 
 
     log X(t) = log X(0) + gap (B(t - lag) - B(-lag)) + sigma_c C(t) + sigma W(t),
 
-with B constant before and after the night, C common to all markets and W its own, part of whose
-variance may arrive with the information (a market is restless when there is news, whatever the news
-says of the event); it is seen at its own Poisson times through a bid-ask bounce. The probability is
-seen at about regular times with noise and rounded to its tick. A positive lag means that the market
-follows the probability.
+(or B's mean over a stretch, for a slow market), with B constant before and after the night, C
+common to all markets and W its own, part of whose variance may arrive with the information (a
+market is restless when there is news, whatever the news says of the event). A market is seen at its
+own Poisson times through a bid-ask bounce; the probability at about regular times with noise,
+rounded to its tick. Stamps are exact unless a delay is asked for. A positive lag means that the
+market follows the probability.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ class MarketTruth(NamedTuple):
     bounce: float = 0.00005  # half the bid-ask spread, log price
     tick_s: float = 5.0  # mean time between ticks
     news_share: float = 0.0  # part of the own variance that arrives with the information clock
+    spread_s: float = 0.0  # the answer is spread evenly over so many seconds from the lag on
+    restless: float = 1.0  # own volatility of the second half over that of the first
 
 
 MARKETS = (
@@ -110,6 +113,7 @@ def event_night(
     reveal: bool = False,
     quote_s: float = 60.0,
     quote_noise: float = 0.002,
+    quote_delay_s: float = 0.0,
     tick: float = 0.001,
     independent: bool = False,
 ) -> Night:
@@ -117,8 +121,9 @@ def event_night(
 
     ``information`` is the clock's total L (U's variance grows to e^L - 1); ``reveal`` adds a last
     stretch in which it runs far enough to end B at 0 or 1. ``quote_noise`` is the sd of the
-    probability's quote; quotes come every ``quote_s`` seconds within 5%. ``independent`` draws the
-    markets from another probability of the same law: a placebo with the gaps' noise but no link.
+    probability's quote; quotes come every ``quote_s`` seconds within 5%, and each is stamped late
+    by up to ``quote_delay_s``, which its feed then states as its uncertainty. ``independent`` draws
+    the markets from another probability of the same law: a placebo with the gaps' noise, no link.
     """
     if not 0.0 < probability < 1.0:
         raise InputError("a starting probability inside (0, 1)", met=probability)
@@ -131,14 +136,14 @@ def event_night(
     ts = start_ns + seconds * SECOND
     common = np.r_[0.0, np.cumsum(rng.standard_normal(n))] / np.sqrt(60.0)
     log_price = np.empty((n + 1, len(markets)))
-    feeds = [_quotes(ts, path, quote_s, quote_noise, tick, rng)]
+    feeds = [_quotes(ts, path, quote_s, quote_noise, quote_delay_s, tick, rng)]
     for k, market in enumerate(markets):
-        shifted = np.interp(seconds - market.lag_s, seconds, moved)  # constant beyond the night
+        shifted = _answer(moved, market.lag_s, market.spread_s)
         log_price[:, k] = (
             np.log(100.0)
             + market.gap * (shifted - shifted[0])
             + market.common * common
-            + market.volatility * _own_noise(clock, market.news_share, rng)
+            + market.volatility * _own_noise(clock, market.news_share, market.restless, rng)
         )
         feeds.append(_ticks(ts, log_price[:, k], market, rng))
     feeds.append(_results(ts, clock))
@@ -172,12 +177,24 @@ def _path(
     return np.r_[probability, ndtr(u)], np.r_[0.0, clock], jumps + 1
 
 
-def _own_noise(clock: FloatArray, news_share: float, rng: np.random.Generator) -> FloatArray:
-    """A unit-variance-a-minute walk ``(n + 1,)`` whose variance follows the clock in part."""
+def _answer(path: FloatArray, lag_s: float, spread_s: float) -> FloatArray:
+    """B(t - lag), or its mean over the ``spread_s`` seconds before; constant beyond the night."""
+    seconds = np.arange(path.size)
+    back = np.linspace(0.0, spread_s, max(round(spread_s / 10.0), 1))
+    parts = [np.interp(seconds - lag_s - b, seconds, path) for b in back]
+    answer: FloatArray = np.mean(parts, axis=0)
+    return answer
+
+
+def _own_noise(
+    clock: FloatArray, news_share: float, restless: float, rng: np.random.Generator
+) -> FloatArray:
+    """A walk ``(n + 1,)`` of unit variance a minute at first, which follows the clock in part."""
     n = clock.size - 1
     used = float(clock[1:].sum())
     news = clock[1:] * n / used if used > 0.0 else np.ones(n)
     variance = (1.0 - news_share + news_share * news) / 60.0
+    variance[n // 2 :] *= restless**2
     walk: FloatArray = np.r_[0.0, np.cumsum(np.sqrt(variance) * rng.standard_normal(n))]
     return walk
 
@@ -187,6 +204,7 @@ def _quotes(
     path: FloatArray,
     quote_s: float,
     noise: float,
+    delay_s: float,
     tick: float,
     rng: np.random.Generator,
 ) -> Feed:
@@ -194,7 +212,8 @@ def _quotes(
     gaps = quote_s * rng.uniform(0.95, 1.05, size=int(n / quote_s / 0.94) + 2)
     at = np.cumsum(np.r_[rng.uniform(0.0, quote_s), gaps])
     at = at[at < n]
-    seen = np.interp(at, np.arange(path.size), path) + noise * rng.standard_normal(at.size)
+    known = at - delay_s * rng.uniform(size=at.size) if delay_s > 0.0 else at
+    seen = np.interp(known, np.arange(path.size), path) + noise * rng.standard_normal(at.size)
     seen = np.clip(np.round(seen / tick) * tick, tick, 1.0 - tick)
     stamps = ts[0] + (at * 1e9).astype(np.int64)
     frame = pl.DataFrame({"ts": stamps, "probability": seen}).select(
@@ -205,7 +224,12 @@ def _quotes(
     )
     instrument = Instrument("sim", "event", "event contract")
     return Feed(
-        instrument, "event", PROBABILITY, check(frame, PROBABILITY), 1 * SECOND, "simulated"
+        instrument,
+        "event",
+        PROBABILITY,
+        check(frame, PROBABILITY),
+        round(delay_s * SECOND),
+        "simulated",
     )
 
 
@@ -229,7 +253,7 @@ def _ticks(
         pl.lit(None, pl.String).alias("trade_id"),
     )
     instrument = Instrument("sim", market.label, "future")
-    return Feed(instrument, market.label, TRADE, check(frame, TRADE), 1 * SECOND, "simulated")
+    return Feed(instrument, market.label, TRADE, check(frame, TRADE), 0, "simulated")
 
 
 def _results(ts: IntArray, clock: FloatArray) -> Feed:

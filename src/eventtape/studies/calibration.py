@@ -44,14 +44,20 @@ class Design(NamedTuple):
     noise: float  # multiplies every market's own volatility
     news_share: float  # part of that noise that arrives with the news
     n_jumps: int
+    delay_s: float = 0.0  # the probability is stamped late by up to this
+    spread_s: float = 0.0  # markets take this long to answer in full
+    restless: float = 1.0  # markets' own volatility in the second half over the first
 
 
 DESIGNS = {
     "ordinary": Design(noise=1.0, news_share=1.0 / 3.0, n_jumps=8),
     "loud": Design(noise=5.0, news_share=1.0 / 3.0, n_jumps=8),
     "smooth": Design(noise=1.0, news_share=0.0, n_jumps=0),
+    "stale": Design(noise=1.0, news_share=1.0 / 3.0, n_jumps=8, delay_s=60.0),
+    "slow": Design(noise=1.0, news_share=1.0 / 3.0, n_jumps=8, spread_s=1200.0),
+    "restless": Design(noise=1.0, news_share=1.0 / 3.0, n_jumps=8, restless=1.5),
 }
-"""The ordinary night; one on which most links drown in noise; one with no announcement at all."""
+"""Ordinary; most links drown; no announcement; late stamps; slow answers; a louder second half."""
 
 
 def checks_of_night(seed: int, design: str = "ordinary") -> list[Check]:
@@ -61,15 +67,17 @@ def checks_of_night(seed: int, design: str = "ordinary") -> list[Check]:
     """
     if design not in DESIGNS:
         raise InputError(f"a design among {', '.join(DESIGNS)}", met=design)
-    noise, news_share, n_jumps = DESIGNS[design]
+    kind = DESIGNS[design]
     rng = np.random.default_rng([seed, 1])
     markets = tuple(
         MarketTruth(
             label,
             gap,
             float(rng.uniform(-120.0, 240.0)),
-            volatility=volatility * noise,
-            news_share=news_share,
+            volatility=volatility * kind.noise,
+            news_share=kind.news_share,
+            spread_s=kind.spread_s,
+            restless=kind.restless,
         )
         for label, gap, volatility in (
             ("coin", 0.12, 0.0008),
@@ -79,7 +87,13 @@ def checks_of_night(seed: int, design: str = "ordinary") -> list[Check]:
     )
     linked, placebo = (
         diffusion(
-            event_night(seed, markets=markets, n_jumps=n_jumps, independent=alone).tape,
+            event_night(
+                seed,
+                markets=markets,
+                n_jumps=kind.n_jumps,
+                quote_delay_s=kind.delay_s,
+                independent=alone,
+            ).tape,
             SIMULATED,
             CONFIG,
         )

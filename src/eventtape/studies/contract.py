@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from eventtape.arrays import Status
 from eventtape.clock import format_ns
 from eventtape.studies.diffusion_rows import DiffusionResult, LeadLagRow, Score
 from eventtape.studies.findings import findings
@@ -24,6 +25,7 @@ CONTRACT_VERSION = 1
 
 def contract(result: DiffusionResult) -> dict[str, Any]:
     """The result as JSON-ready data (see docs: the JSON contract)."""
+    flat = tables(result)
     return {
         "contract": CONTRACT_VERSION,
         "study": "diffusion",
@@ -56,15 +58,17 @@ def contract(result: DiffusionResult) -> dict[str, Any]:
                 "last": _number(series.frame["probability"][-1]),
                 "q_per_s": _number(series.q),
                 "r": _number(series.r),
-                "shocks": int((series.frame["regime"] == "shock").sum()),
+                "shocks": int((series.frame["regime"] == "shock").sum())
+                if series.status is Status.OK
+                else None,
                 "quotes": series.frame.height,
                 "overround": _number(series.overround),
                 "status": str(series.status),
             }
             for series in result.probabilities
         ],
-        "gaps": _records(tables(result)["gaps"]),
-        "comparisons": _records(tables(result)["comparisons"]),
+        "gaps": _records(flat["gaps"]),
+        "comparisons": _records(flat["comparisons"]),
         "responses": [
             {
                 "market": row.market,
@@ -85,6 +89,7 @@ def contract(result: DiffusionResult) -> dict[str, Any]:
 
 def tables(result: DiffusionResult) -> dict[str, pl.DataFrame]:
     """The result as flat tables, by name; null where a status forbids a number."""
+    notes = {row.label: row.note for row in result.inputs}
     gaps = [
         {
             "market": row.market,
@@ -98,6 +103,7 @@ def tables(result: DiffusionResult) -> dict[str, pl.DataFrame]:
             "n_regressors": row.estimate.n_regressors,
             "identifying_share": row.estimate.identifying_share,
             "effective_rows": row.estimate.effective_rows,
+            "note": notes[row.market],
         }
         for row in result.gaps
     ]

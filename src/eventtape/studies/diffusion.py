@@ -63,9 +63,8 @@ def run(
     pairs = itertools.combinations((contract, *markets), 2)
     lead_lags = tuple(lead_lag_row(a, b, config) for a, b in pairs)
     say("scorecard", 3, steps)
-    headline = {row.market: row for row in gaps if row.horizon_s == config.headline_s}
-    paths = tuple(path_row(s, headline[s.label]) for s in sampled)
-    scores = tuple(row for s in sampled for row in scores_of(s, headline[s.label], event, config))
+    paths = tuple(path_row(s, config) for s in sampled)
+    scores = tuple(row for s in sampled for row in scores_of(s, event, config))
     say("done", steps, steps)
     return DiffusionResult(
         event,
@@ -146,6 +145,17 @@ def _bounds(event: Event) -> tuple[pl.Expr, pl.Expr]:
     return pl.lit(event.start_ns, pl.Int64).cast(time), pl.lit(event.end_ns, pl.Int64).cast(time)
 
 
+def _control(tape: Tape, label: str, step_s: float) -> Feed:
+    """The feed whose returns are held fixed: a market, and as fine as the grid it is held on."""
+    feed = tape.feed(label)
+    if feed.instrument.kind not in MARKET_KINDS:
+        raise InputError("a market as a control", met=f"{label} ({feed.instrument.kind})")
+    if feed.stamp_uncertainty_ns > step_s * SECOND:
+        wanted = f"a control stamped within the grid's {step_s:g} s (or a longer --step-s)"
+        raise InputError(wanted, met=f"{label}, {feed.stamp_uncertainty_ns / SECOND:g} s")
+    return feed
+
+
 def _sample(label: str, tape: Tape, event: Event, config: Config) -> Sampled:
     """Both sides on the coarser of the study's grid and the feed's own interval.
 
@@ -159,7 +169,7 @@ def _sample(label: str, tape: Tape, event: Event, config: Config) -> Sampled:
     names = [name for name in config.controls if name != feed.label]
     controls = None
     if names:
-        held = [on_grid(tape.feed(name).frame, at, max_age_ns=age) for name in names]
+        held = [on_grid(_control(tape, name, step_s).frame, at, max_age_ns=age) for name in names]
         controls = np.column_stack([np.r_[np.nan, np.diff(level)] for level in held])
     return Sampled(
         feed.label,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -38,6 +39,10 @@ __all__ = [
 ]
 
 
+NOUGHT_S = 1e-9
+COMPARISONS = ("overlapping, hac", "overlapping, bootstrap", "distributed lag, HC3 alone")
+
+
 class Sampled(NamedTuple):
     """A market and the probability on the market's own grid."""
 
@@ -50,32 +55,41 @@ class Sampled(NamedTuple):
     controls: FloatArray | None
 
 
-def _estimate(s: Sampled, horizon_s: float, config: Config, rows: slice) -> exposure.Gap:
-    """The gap from some rows of the grid, refused where the horizon is inside a clock's doubt."""
-    found = exposure.outcome_gap(
+def _resolved(s: Sampled, horizon_s: float) -> bool:
+    """Whether a horizon is whole in the market's steps and longer than the clocks' doubt."""
+    return horizon_s > s.resolution_s and abs(math.remainder(horizon_s, s.step_s)) < NOUGHT_S
+
+
+def _estimate(
+    s: Sampled, horizon_s: float, config: Config, rows: slice, controls: FloatArray | None
+) -> exposure.Gap:
+    """The gap from some rows of the grid, refused where the horizon is not resolved."""
+    if not _resolved(s, horizon_s):
+        nan = math.nan
+        return exposure.Gap(nan, nan, nan, nan, horizon_s, 0, 0, nan, nan, nan, Status.NOT_RESOLVED)
+    return exposure.outcome_gap(
         s.x[rows],
         s.p[rows],
         step_s=s.step_s,
-        horizon_s=max(horizon_s, s.step_s),
+        horizon_s=horizon_s,
         lead_s=config.lead_s,
-        controls=None if s.controls is None else s.controls[rows],
+        controls=None if controls is None else controls[rows],
         level=config.level,
     )
-    if horizon_s > s.resolution_s:
-        return found
-    nan = math.nan
-    return found._replace(gap=nan, se=nan, lower=nan, upper=nan, status=Status.NOT_RESOLVED)
 
 
 def gap_row(s: Sampled, horizon_s: float, config: Config) -> GapRow:
     """The gap of one market at one horizon, over the whole window."""
-    found = _estimate(s, horizon_s, config, slice(None))
+    found = _estimate(s, horizon_s, config, slice(None), s.controls)
     return GapRow(s.label, horizon_s, found, found.status)
 
 
 def comparisons_of(s: Sampled, config: Config) -> list[Comparison]:
     """The headline horizon by the usual shortcuts, for a reader who knows those."""
     h = config.headline_s
+    if not _resolved(s, h):
+        refused = (math.nan, math.nan, math.nan, Status.NOT_RESOLVED, math.nan)
+        return [Comparison(s.label, h, name, *refused) for name in COMPARISONS]
     rows = []
     for method in ("hac", "bootstrap"):
         o = overlapping_gap(
@@ -109,13 +123,24 @@ def comparisons_of(s: Sampled, config: Config) -> list[Comparison]:
 def _measured(s: Sampled, config: Config, method: str) -> float:
     """The method's coverage in simulation, where these settings are the ones it was measured at."""
     default = Config()
-    mine = (config.headline_s, config.level, config.controls, s.step_s)
-    same = mine == (default.headline_s, default.level, default.controls, default.step_s)
+    mine = replace(
+        config,
+        seed=default.seed,
+        score_from_ns=None,
+        horizons_s=default.horizons_s,
+        probability_tick=default.probability_tick,
+    )
+    same = mine == default and s.step_s == default.step_s
     return coverage(f"{config.headline_s:g} s, {method}") if same else math.nan
 
 
 def response_row(s: Sampled, config: Config) -> ResponseRow:
     """The path of one market around a move of the probability, up to the headline horizon."""
+    if not _resolved(s, config.headline_s):
+        ends = np.array([-min(config.lead_s, config.headline_s), config.headline_s])
+        blank = np.full(2, math.nan)
+        refused = exposure.Response(ends, blank, blank, blank, 0, Status.NOT_RESOLVED)
+        return ResponseRow(s.label, refused)
     curve = exposure.response(
         s.x,
         s.p,
@@ -129,7 +154,10 @@ def response_row(s: Sampled, config: Config) -> ResponseRow:
 
 
 def lead_lag_row(first: Feed, second: Feed, config: Config) -> LeadLagRow:
-    """Who moved first of two feeds; a leader only where the lag clears both clocks and zero."""
+    """Who moved first of two feeds; a leader only where the lag clears both clocks and zero.
+
+    The interval is the estimate's, widened by what each feed's stamps may be late.
+    """
     (ta, a), (tb, b) = levels(first.frame), levels(second.frame)
     a, b = (
         v if "probability" in f.frame.columns else np.log(v) for f, v in ((first, a), (second, b))
@@ -139,11 +167,14 @@ def lead_lag_row(first: Feed, second: Feed, config: Config) -> LeadLagRow:
     found = lead_lag(
         ta, a, tb, b, lags, level=config.level, n_draws=config.n_draws, seed=config.seed
     )
-    resolution = max(first.stamp_uncertainty_ns, second.stamp_uncertainty_ns) / SECOND
+    doubt = first.stamp_uncertainty_ns / SECOND, second.stamp_uncertainty_ns / SECOND
+    resolution = max(doubt)
     norm = float(np.sqrt(np.sum(np.diff(a) ** 2) * np.sum(np.diff(b) ** 2)))
     scale = 1.0 / norm if norm > 0.0 else math.nan
     status, leader, follower = found.status, None, None
-    lag, lower, upper, ratio = found.lag_s, found.lower, found.upper, found.ratio
+    # A stamp may be late: if the second's is, the true lag is less, if the first's is, it is more.
+    lag, lower, upper = found.lag_s, found.lower - doubt[1], found.upper + doubt[0]
+    ratio = found.ratio
     if status is Status.OK and (abs(lag) <= resolution or lower <= 0.0 <= upper):
         status, lag, ratio = Status.NOT_RESOLVED, math.nan, math.nan
     elif status is Status.OK and lag > 0.0:
@@ -170,39 +201,37 @@ def lead_lag_row(first: Feed, second: Feed, config: Config) -> LeadLagRow:
     )
 
 
-def path_row(s: Sampled, headline: GapRow) -> Path:
-    """What the market did since the start beside what its gap makes of p's path (in-sample)."""
+def path_row(s: Sampled, config: Config) -> Path:
+    """What the market did since the start beside what its gap makes of p's path (in-sample).
+
+    The whole move is set against the whole gap: controls, which take a part of both, are left out.
+    """
     start = int(np.argmax(np.isfinite(s.x) & np.isfinite(s.p)))
-    implied = headline.estimate.gap * (s.p - s.p[start])
-    return Path(s.label, s.ts, s.x - s.x[start], implied)
+    gap = _estimate(s, config.headline_s, config, slice(None), None).gap
+    return Path(s.label, s.ts, s.x - s.x[start], gap * (s.p - s.p[start]))
 
 
-def scores_of(s: Sampled, headline: GapRow, event: Event, config: Config) -> list[Score]:
-    """The scored window predicted from the gap before it, and from the whole night's gap."""
+def scores_of(s: Sampled, event: Event, config: Config) -> list[Score]:
+    """The scored window predicted from the gap before it, and from the whole night's gap.
+
+    The move that happened is the whole one, so the gap is the one without controls.
+    """
     split_ns = config.score_from_ns or (event.start_ns + event.end_ns) // 2
     if not event.start_ns < split_ns < event.end_ns:
         raise InputError("a scoring start inside the event's window", met=split_ns)
     split = int(np.searchsorted(s.ts, split_ns))
     seen = np.flatnonzero(np.isfinite(s.x) & np.isfinite(s.p))
     later = seen[seen > split]
-    from_, to = split, int(later[-1]) if later.size else split
-    realised, move = float(s.x[to] - s.x[from_]), float(s.p[to] - s.p[from_])
-    before = _estimate(s, config.headline_s, config, slice(0, split + 1))
+    end = int(later[-1]) if later.size else split
+    realised, move = float(s.x[end] - s.x[split]), float(s.p[end] - s.p[split])
+    known = later.size > 0 and math.isfinite(realised)
     rows = []
-    for sample, gap in (("out", before), ("in", headline.estimate)):
-        predicted = exposure.predict_move(gap, move, n_steps=to - from_, level=config.level)
-        known = math.isfinite(realised) and later.size > 0
-        status = predicted.status if known else Status.TOO_FEW
-        rows.append(
-            Score(
-                s.label,
-                sample,
-                int(s.ts[from_]),
-                int(s.ts[to]),
-                move,
-                *(predicted[:3] if known else (math.nan,) * 3),
-                realised if known else math.nan,
-                status,
-            )
-        )
+    for sample, used in (("out", slice(0, split + 1)), ("in", slice(None))):
+        gap = _estimate(s, config.headline_s, config, used, None)
+        said = exposure.predict_move(gap, move, n_steps=end - split, level=config.level)
+        nan = math.nan
+        numbers = (said.move, said.lower, said.upper, realised) if known else (nan, nan, nan, nan)
+        status = said.status if known else Status.TOO_FEW
+        window = int(s.ts[split]), int(s.ts[end])
+        rows.append(Score(s.label, sample, *window, move, *numbers, status))
     return rows

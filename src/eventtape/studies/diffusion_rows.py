@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -45,9 +46,22 @@ class Config:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        positive = ("step_s", "max_lag_s", "lag_step_s", "max_age_s", "n_draws")
+        for name in positive:
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} above 0", met=getattr(self, name))
+        if not (self.lead_s >= 0.0 and self.probability_tick >= 0.0):
+            raise InputError("lead_s and probability_tick >= 0", met=self.lead_s)
+        for horizon in self.horizons_s:
+            if not (horizon > 0.0 and abs(math.remainder(horizon, self.step_s)) < 1e-9):  # noqa: PLR2004
+                wanted = f"horizons that are whole numbers of steps of {self.step_s:g} s"
+                raise InputError(wanted, met=horizon)
+        if self.lag_step_s > self.max_lag_s:
+            raise InputError("a lag step within the reach of the search", met=self.lag_step_s)
+        if (1.0 - check_level(self.level)) * (self.n_draws + 1) < 1.0:
+            raise InputError(f"more draws for a level of {self.level:g}", met=self.n_draws)
         if self.headline_s not in self.horizons_s:
             raise InputError(f"a headline horizon among {self.horizons_s}", met=self.headline_s)
-        check_level(self.level)
 
 
 class Input(NamedTuple):
@@ -154,7 +168,7 @@ class DiffusionResult(NamedTuple):
     simulated: bool
     inputs: tuple[Input, ...]
     probabilities: tuple[ProbabilitySeries, ...]
-    news_clock: pl.DataFrame | None  # ts, counted (share of the votes finally counted)
+    news_clock: pl.DataFrame | None  # ts, counted (share of the votes the timeline ends with)
     gaps: tuple[GapRow, ...]
     comparisons: tuple[Comparison, ...]
     responses: tuple[ResponseRow, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -55,7 +56,7 @@ def findings(result: DiffusionResult) -> tuple[Finding, ...]:
     headline = [row for row in result.gaps if row.horizon_s == result.config.headline_s]
     out = [_probability(result)]
     out += [_gap(row, result) for row in headline]
-    out += [f for f in (_short_horizon(result),) if f is not None]
+    out += [f for f in (_short_horizon(result), _how_many(result)) if f is not None]
     out += _lead_lags(result)
     out += [_score(row, result) for row in result.scores if row.sample == "out"]
     return tuple(out)
@@ -93,23 +94,29 @@ def _gap(row: GapRow, result: DiffusionResult) -> Finding:
     verdict = (
         "the interval includes zero, so these data do not show that the event moved it"
         if e.lower <= 0.0 <= e.upper
-        else f"it is worth {'more' if e.gap > 0.0 else 'less'} if {result.event.outcome}"
+        else f"the interval excludes zero: worth {'more' if e.gap > 0.0 else 'less'} if "
+        f"{result.event.outcome}"
     )
     text = (
         f"{row.market}: {percent(e.gap)} per unit of probability at {horizon} "
         f"({level} interval {span(e.lower, e.upper)}); {verdict}."
     )
-    shown = [
-        f"{minutes(other.horizon_s)} {percent(other.estimate.gap)} "
-        f"({span(other.estimate.lower, other.estimate.upper)})"
+    others = [
+        (minutes(other.horizon_s), other.estimate)
         for other in result.gaps
         if other.market == row.market
         and other.horizon_s != row.horizon_s
         and other.status is Status.OK
-        and not other.estimate.lower <= 0.0 <= other.estimate.upper
     ]
-    if shown:
-        text += f" Also away from zero at {', '.join(shown)}."
+    away = [f"{at} ({percent(o.gap)})" for at, o in others if not o.lower <= 0.0 <= o.upper]
+    across = [f"{at} ({percent(o.gap)})" for at, o in others if o.lower <= 0.0 <= o.upper]
+    if away:
+        text += f" Also away from zero at {', '.join(away)}."
+    if across:
+        text += f" Not at {', '.join(across)}." if away else f" Nor at {', '.join(across)}."
+    note = next((i.note for i in result.inputs if i.label == row.market), "")
+    if note:
+        text += f" Mind the data: {note}."
     return Finding(text, row.status)
 
 
@@ -126,6 +133,19 @@ def _short_horizon(result: DiffusionResult) -> Finding | None:
     return Finding(
         f"No gap is given at a horizon no longer than the stamps' own uncertainty: {names}.",
         Status.NOT_RESOLVED,
+    )
+
+
+def _how_many(result: DiffusionResult) -> Finding | None:
+    asked = sum(row.status is Status.OK for row in result.gaps)
+    if asked < 2:  # noqa: PLR2004
+        return None
+    chance = (1.0 - result.config.level) * asked
+    return Finding(
+        f"{asked} gaps are given, each with its own {result.config.level:.0%} interval: about "
+        f"{chance:.1f} would exclude zero if no market cared. They overlap: they are fewer looks "
+        "than that.",
+        Status.OK,
     )
 
 
@@ -147,6 +167,7 @@ def _lead_lags(result: DiffusionResult) -> list[Finding]:
     for status, words in (
         (Status.NOT_RESOLVED, "linked, but who moved first is not resolved"),
         (Status.NOT_IDENTIFIED, "no link found at any lag, so no leader can be named"),
+        (Status.NO_CONVERGENCE, "linked, but the lag may lie beyond the lags searched"),
         (Status.TOO_FEW, "too few observations to ask"),
     ):
         pairs = [_pair(row) for row in rows if row.status is status]
@@ -177,9 +198,10 @@ def _count(n: int) -> str:
 def _score(row: Score, result: DiffusionResult) -> Finding:
     window = f"{format_ns(row.from_ns, seconds=False)} to {format_ns(row.to_ns, seconds=False)}"
     if row.status is not Status.OK:
-        return Finding(
-            f"{row.market}: no prediction for {window}, {WORDS[row.status]} before it.", row.status
-        )
+        why = f"{WORDS[row.status]} before it"
+        if math.isnan(row.realised):
+            why = "the market was not seen over it"
+        return Finding(f"{row.market}: no prediction for {window}, {why}.", row.status)
     inside = "inside" if row.lower <= row.realised <= row.upper else "OUTSIDE"
     return Finding(
         f"{row.market}, {window}: predicted {percent(row.predicted)} from the data before it "

@@ -127,13 +127,17 @@ def lead_lag(
 
     ``lags`` (ns) is the grid searched, rising; LLR uses those on either side of 0. Statuses: ``too
     few observations`` under 30 increments on a side; ``not identified`` where no link is found at
-    ``1 - level``, or where the interval takes nine tenths of the grid. Then lag, interval and LLR
-    are NaN.
+    ``1 - level``, or where the interval takes nine tenths of the grid; ``no convergence`` where the
+    interval reaches an end of the grid, or the lag comes within the coarser series' spacing of it:
+    the truth may lie beyond. Then lag, interval and LLR are NaN.
     """
     check_level(level)
     tx, x = _check(tx, x, "x")
     ty, y = _check(ty, y, "y")
     lags = np.ascontiguousarray(lags, np.int64)
+    if not (1.0 - level) * (n_draws + 1) >= 1.0:
+        wanted = f"at least {math.ceil(1.0 / (1.0 - level)) - 1} draws for a level of {level:g}"
+        raise InputError(wanted, met=n_draws)
     if lags.size < 3 or np.any(np.diff(lags) <= 0):
         raise InputError("at least 3 rising lags in ns", met=lags.tolist()[:5])
     if tx.size < 31 or ty.size < 31:
@@ -161,6 +165,10 @@ def lead_lag(
         return _nothing(Status.NOT_IDENTIFIED, p_value, _seconds(lags), contrast, band)
     first, last = _flat_top(np.abs(parts.sum(axis=1, keepdims=True)))
     at = 0.5 * (_seconds(fine)[first[0]] + _seconds(fine)[last[0]])
+    # The peak is as wide as the coarser spacing: nearer the end than that, it may lie beyond
+    room = _seconds(lags)[[0, -1]] + np.array([1.0, -1.0]) * _spacing_s(tx, ty)
+    if not (room[0] < at < room[1] and _seconds(lags)[0] < lower and upper < _seconds(lags)[-1]):
+        return _nothing(Status.NO_CONVERGENCE, p_value, _seconds(lags), contrast, band)
     ahead, behind = np.sum(contrast[lags > 0] ** 2), np.sum(contrast[lags < 0] ** 2)
     ratio = float(ahead / behind) if behind > 0.0 else math.nan
     return LeadLag(
@@ -197,6 +205,11 @@ def _parts(tx: IntArray, x: FloatArray, ty: IntArray, y: FloatArray, lags: IntAr
     else:
         _blocks(tx, x, ty, y, lags, out)
     return out
+
+
+def _spacing_s(tx: IntArray, ty: IntArray) -> float:
+    """Mean time between ticks of the coarser series, seconds."""
+    return max(float(t[-1] - t[0]) / (t.size - 1) for t in (tx, ty)) * 1e-9
 
 
 def _flat_top(size: FloatArray) -> tuple[IntArray, IntArray]:

@@ -1,8 +1,8 @@
 """Distributed-lag least squares on a grid with holes: design, HC3 scores, Bartlett sums.
 
-The algebra under :mod:`.exposure`, which says why each part is as it is. Rows of a design keep the
-number of the grid row they came from, so that rows on either side of a hole in the data are never
-taken for neighbours.
+The algebra under the outcome gap (``exposure``), which says why each part is as it is. Rows of a
+design keep the number of the grid row they came from, so that rows on either side of a hole in the
+data are never taken for neighbours.
 
 HC3: MacKinnon and White (1985). Bartlett weights: Newey and West (1987).
 """
