@@ -29,7 +29,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 demo: $(READY)  ## election night 2024 into out/report.html (real data, else fetched, else simulated)
-	$(BIN)/eventtape demo --out $(OUT) --lake $(OUT)/lake
+	$(BIN)/eventtape demo --out $(OUT)
 
 test: $(READY)  ## the test suite (under ten minutes on two cores)
 	$(BIN)/pytest -n auto
@@ -55,5 +55,5 @@ lock:  ## resolve again and write requirements.lock
 	$(UV) export --quiet --no-header --no-emit-project --group dev --all-extras -o requirements.lock
 
 clean:  ## remove the environment and everything generated
-	rm -rf .venv .tools out docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .tools out lake docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -219,7 +219,7 @@ def test_config_refuses_what_makes_no_sense():
         ({"level": 0.9999}, "more draws"),
         ({"lag_step_s": 0.0}, "lag_step_s above 0"),
         ({"lag_step_s": 900.0}, "within the reach"),
-        ({"horizons_s": (1800.0, 61.0)}, "whole numbers of steps"),
+        ({"horizons_s": (1800.0, 61.0)}, "whole steps"),
         ({"lead_s": -1.0}, "lead_s"),
     ):
         with pytest.raises(InputError, match=words):

@@ -38,12 +38,15 @@ def diffusion(
     ] = False,
     headline_s: Annotated[float, typer.Option(help="Headline horizon, seconds.")] = 1800.0,
     horizons_s: Annotated[
-        list[float] | None, typer.Option(help="Horizons, seconds (repeat the option).")
+        list[float] | None,
+        typer.Option(help="Horizons, seconds (repeat the option); the headline is always one."),
     ] = None,
     lead_s: Annotated[
         float, typer.Option(help="How far a market may move before the probability, seconds.")
     ] = 600.0,
-    step_s: Annotated[float, typer.Option(help="Grid step, seconds.")] = 60.0,
+    step_s: Annotated[
+        float, typer.Option(help="Grid step, seconds; coarser feeds use their own.")
+    ] = 60.0,
     max_lag_s: Annotated[
         float, typer.Option(help="Reach of the lead-lag search, seconds.")
     ] = 600.0,
@@ -83,7 +86,7 @@ def diffusion(
         level=level,
         n_draws=n_draws,
         seed=seed,
-        **({"horizons_s": tuple(horizons_s)} if horizons_s else {}),
+        horizons_s=tuple(sorted({*(horizons_s or Config.horizons_s), headline_s})),
     )
     with wiring.progress_bar(quiet=as_json) as bar:
         tape, what = _tape(event, data, lake, simulate)
@@ -127,8 +130,9 @@ def validate(
     from eventtape.cli.terminal import show_calibration
     from eventtape.studies.calibration import checks_of_night, summarise
 
-    if nights < 1 or workers < 1:
-        raise InputError("at least one night and one worker", met=(nights, workers))
+    if nights < 1 or workers < 1 or first_seed < 0:
+        wanted = "at least one night and one worker, and a seed >= 0"
+        raise InputError(wanted, met=(nights, workers, first_seed))
     seeds = range(first_seed, first_seed + nights)
     checks = []
     with wiring.progress_bar(quiet=as_json) as bar, ProcessPoolExecutor(workers) as pool:

@@ -39,8 +39,11 @@ def fetch(
     from eventtape.store import Lake
     from eventtape.tape import times_ns
 
+    if attempts < 1:
+        raise InputError("at least one attempt", met=attempts)
     if dataset != "election-2024":
         raise InputError("a dataset among election-2024", met=dataset)
+    print(f"Each request is tried up to {attempts} times, with pauses.", file=sys.stderr)
     urls = {"polymarket": polymarket_url, "kalshi": kalshi_url, "binance": binance_url}
     with wiring.progress_bar(quiet=False) as bar:
         feeds, failed = wiring.fetch_into(

@@ -32,8 +32,11 @@ def show(
 ) -> None:
     """The first rows of a table."""
     from eventtape.cli.terminal import show_frame
+    from eventtape.errors import InputError
     from eventtape.store import Lake
 
+    if rows < 1:
+        raise InputError("at least one row", met=rows)
     show_frame(Lake(lake).show(table, rows), as_json=as_json, empty=f"{table} has no rows")
 
 

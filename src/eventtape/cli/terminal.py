@@ -108,7 +108,8 @@ def show_frame(frame: pl.DataFrame, *, as_json: bool, empty: str) -> None:
         return
     table = Table()
     for name in frame.columns:
-        table.add_column(name, justify="right" if frame[name].dtype.is_numeric() else "left")
+        side = "right" if frame[name].dtype.is_numeric() else "left"
+        table.add_column(name, justify=side, overflow="fold")  # type: ignore[arg-type]
     for row in frame.iter_rows():
         table.add_row(*(NONE if value is None else escape(str(value)) for value in row))
     Console().print(table)

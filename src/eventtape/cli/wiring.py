@@ -150,15 +150,14 @@ def save(result: DiffusionResult, out: Path, lake: Lake, command: str) -> Path:
     from eventtape.store import Write
     from eventtape.studies.contract import contract, tables
 
+    text = json.dumps(contract(result), indent=1, allow_nan=False) + "\n"
     partition = {
         "event": result.event.key,
         "data": "simulated" if result.simulated else "real",
     }
+    report = write_report(result, out / "report.html", command=command)
+    write_whole(out / "result.json", text)
     lake.write_all(
         Write(f"diffusion_{name}", frame, partition) for name, frame in tables(result).items()
     )
-    text = json.dumps(contract(result), indent=1, allow_nan=False) + "\n"
-    write_whole(out / "result.json", text)
-    report = out / "report.html"
-    write_report(result, report, command=command)
     return report

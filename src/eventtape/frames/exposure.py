@@ -22,18 +22,22 @@ def gap_table(
     step_s: float = 60.0,
     lead_s: float = 600.0,
     max_age_s: float = 300.0,
+    stamp_uncertainty_s: float = 0.0,
     level: float = 0.95,
 ) -> pl.DataFrame:
     """Gap (log return per unit of probability) of each symbol at each horizon, with its interval.
 
     ``prices`` is a checked frame of bars or trades, of any number of symbols; ``probability`` one
-    of a single contract. The grid spans the time both are seen. Numbers are null where the
-    ``status`` is not ``ok``.
+    of a single contract. The grid starts at the first time both are seen. Frames carry no clock
+    but their stamps, so say in ``stamp_uncertainty_s`` how far the coarser of the two may be off
+    (a bar's length, a sampling interval): a horizon no longer than that is ``not resolved``, and
+    the grid is no finer. Numbers are null where the ``status`` is not ``ok``.
     """
     contracts = probability["symbol"].unique().to_list()
     if len(contracts) != 1:
         raise InputError("quotes of one contract", met=contracts, column="symbol")
-    age, step = round(max_age_s * SECOND), round(step_s * SECOND)
+    step_s = max(step_s, stamp_uncertainty_s)
+    age, step = round(max(max_age_s, step_s) * SECOND), round(step_s * SECOND)
     seen = times_ns(probability)
     rows = []
     for (symbol,), frame in prices.group_by("symbol", maintain_order=True):
@@ -45,8 +49,11 @@ def gap_table(
             raise
         x, p = (on_grid(side, at, max_age_ns=age) for side in (frame, probability))
         for horizon in horizons_s:
-            found = outcome_gap(x, p, step_s=step_s, horizon_s=horizon, lead_s=lead_s, level=level)
-            rows.append({"symbol": symbol, **found._asdict(), "status": str(found.status)})
+            window = max(horizon, step_s)
+            found = outcome_gap(x, p, step_s=step_s, horizon_s=window, lead_s=lead_s, level=level)
+            status = found.status if horizon > stamp_uncertainty_s else Status.NOT_RESOLVED
+            row = {"symbol": symbol, **found._asdict(), "horizon_s": horizon, "status": str(status)}
+            rows.append(row)
     numbers = ["gap", "se", "lower", "upper", "identifying_share", "effective_rows", "residual_sd"]
     known = pl.when(pl.col("status") == str(Status.OK)).then(pl.col(numbers).cast(pl.Float64))
     return pl.DataFrame(rows).with_columns(known)

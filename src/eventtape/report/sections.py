@@ -147,8 +147,8 @@ def _responses(result: DiffusionResult) -> Section:
     ]
     reading = (
         "Zero on the horizontal axis is when the probability moved: a curve that has risen or "
-        "fallen before it belongs to a market that moved first. The band is pointwise, so read "
-        "one delay at a time; delays within the stamps' uncertainty blur together."
+        "fallen before it is a market that moved before the quote did. The band is pointwise, so "
+        "read one delay at a time; delays within the stamps' uncertainty blur together."
     )
     return Section(
         "responses",

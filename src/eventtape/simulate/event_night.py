@@ -125,6 +125,8 @@ def event_night(
     by up to ``quote_delay_s``, which its feed then states as its uncertainty. ``independent`` draws
     the markets from another probability of the same law: a placebo with the gaps' noise, no link.
     """
+    if isinstance(seed, int) and seed < 0:
+        raise InputError("a seed >= 0", met=seed)
     if not 0.0 < probability < 1.0:
         raise InputError("a starting probability inside (0, 1)", met=probability)
     rng = np.random.default_rng(seed)

@@ -15,6 +15,7 @@ from eventtape.estimators.discovery.lead_lag import lead_lag
 from eventtape.estimators.states import exposure
 from eventtape.estimators.states.overlapping import overlapping_gap
 from eventtape.studies.diffusion_rows import (
+    NOUGHT_S,
     Comparison,
     Config,
     GapRow,
@@ -39,7 +40,6 @@ __all__ = [
 ]
 
 
-NOUGHT_S = 1e-9
 COMPARISONS = ("overlapping, hac", "overlapping, bootstrap", "distributed lag, HC3 alone")
 
 
@@ -224,7 +224,8 @@ def scores_of(s: Sampled, event: Event, config: Config) -> list[Score]:
     later = seen[seen > split]
     end = int(later[-1]) if later.size else split
     realised, move = float(s.x[end] - s.x[split]), float(s.p[end] - s.p[split])
-    known = later.size > 0 and math.isfinite(realised)
+    # a feed that stops soon after the split has nothing to be scored on
+    known = math.isfinite(realised) and end - split >= 0.5 * (s.ts.size - 1 - split)
     rows = []
     for sample, used in (("out", slice(0, split + 1)), ("in", slice(None))):
         gap = _estimate(s, config.headline_s, config, used, None)

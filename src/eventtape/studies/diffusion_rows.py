@@ -27,11 +27,15 @@ __all__ = [
 ]
 
 
+MOST_LAGS = 2000
+NOUGHT_S = 1e-9
+
+
 @dataclass(frozen=True)
 class Config:
     """What may be chosen about the study; times in seconds."""
 
-    step_s: float = 60.0
+    step_s: float = 60.0  # a feed of coarser stamps is studied on its own step
     horizons_s: tuple[float, ...] = (60.0, 300.0, 600.0, 1800.0, 3600.0)
     headline_s: float = 1800.0
     lead_s: float = 600.0  # how far a market may move before the probability: as max_lag_s
@@ -46,22 +50,33 @@ class Config:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        positive = ("step_s", "max_lag_s", "lag_step_s", "max_age_s", "n_draws")
-        for name in positive:
+        for name, value in self.__dict__.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise InputError(f"a finite {name}", met=value)
+        for name in ("step_s", "max_lag_s", "lag_step_s", "max_age_s", "n_draws"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} above 0", met=getattr(self, name))
-        if not (self.lead_s >= 0.0 and self.probability_tick >= 0.0):
-            raise InputError("lead_s and probability_tick >= 0", met=self.lead_s)
-        for horizon in self.horizons_s:
-            if not (horizon > 0.0 and abs(math.remainder(horizon, self.step_s)) < 1e-9):  # noqa: PLR2004
-                wanted = f"horizons that are whole numbers of steps of {self.step_s:g} s"
-                raise InputError(wanted, met=horizon)
-        if self.lag_step_s > self.max_lag_s:
-            raise InputError("a lag step within the reach of the search", met=self.lag_step_s)
-        if (1.0 - check_level(self.level)) * (self.n_draws + 1) < 1.0:
-            raise InputError(f"more draws for a level of {self.level:g}", met=self.n_draws)
-        if self.headline_s not in self.horizons_s:
-            raise InputError(f"a headline horizon among {self.horizons_s}", met=self.headline_s)
+        whole = [
+            h > 0.0 and abs(math.remainder(h, self.step_s)) < NOUGHT_S for h in self.horizons_s
+        ]
+        steps = self.max_lag_s / self.lag_step_s
+        draws = (1.0 - check_level(self.level)) * (self.n_draws + 1)
+        for right, wanted, met in (
+            (self.lead_s >= 0.0, "lead_s >= 0", self.lead_s),
+            (self.seed >= 0, "a seed >= 0", self.seed),
+            (0.0 <= self.probability_tick < 1.0, "a tick in [0, 1)", self.probability_tick),
+            (all(whole), f"horizons in whole steps of {self.step_s:g} s", self.horizons_s),
+            (steps >= 1.0, "a lag step within the reach of the search", self.lag_step_s),
+            (steps <= MOST_LAGS, f"at most {MOST_LAGS} lag steps to a side", self.lag_step_s),
+            (draws >= 1.0, f"more draws for a level of {self.level:g}", self.n_draws),
+            (
+                self.headline_s in self.horizons_s,
+                f"a headline horizon among {self.horizons_s}",
+                self.headline_s,
+            ),
+        ):
+            if not right:
+                raise InputError(wanted, met=met)
 
 
 class Input(NamedTuple):

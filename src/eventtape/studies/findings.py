@@ -113,7 +113,9 @@ def _gap(row: GapRow, result: DiffusionResult) -> Finding:
     if away:
         text += f" Also away from zero at {', '.join(away)}."
     if across:
-        text += f" Not at {', '.join(across)}." if away else f" Nor at {', '.join(across)}."
+        text += (
+            f" {'Nor' if e.lower <= 0.0 <= e.upper and not away else 'Not'} at {', '.join(across)}."
+        )
     note = next((i.note for i in result.inputs if i.label == row.market), "")
     if note:
         text += f" Mind the data: {note}."
@@ -200,7 +202,7 @@ def _score(row: Score, result: DiffusionResult) -> Finding:
     if row.status is not Status.OK:
         why = f"{WORDS[row.status]} before it"
         if math.isnan(row.realised):
-            why = "the market was not seen over it"
+            why = "the market was not seen over half of it"
         return Finding(f"{row.market}: no prediction for {window}, {why}.", row.status)
     inside = "inside" if row.lower <= row.realised <= row.upper else "OUTSIDE"
     return Finding(
