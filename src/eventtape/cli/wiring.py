@@ -53,7 +53,8 @@ def progress_bar(*, quiet: bool) -> Iterator[Progress]:
         TimeElapsedColumn(),
     )
     console = Console(file=sys.stderr)
-    with Progress(*columns, console=console, disable=quiet, transient=True) as bar:
+    hidden = quiet or not console.is_terminal
+    with Progress(*columns, console=console, disable=hidden, transient=True) as bar:
         yield bar
 
 
