@@ -45,7 +45,7 @@ docs: $(READY)  ## HTML documentation in docs/_build, warnings are errors
 	$(BIN)/sphinx-build --quiet -W --keep-going -b html docs docs/_build/html
 
 slow: $(READY)  ## the long simulation studies behind the statistical claims
-	$(BIN)/pytest -n auto -m slow --override-ini addopts="--strict-markers" tests
+	$(BIN)/pytest -m slow --override-ini addopts="--strict-markers" tests
 
 bench: $(READY)  ## one table a claim: time, peer, ratio, and what was equal
 	@for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
