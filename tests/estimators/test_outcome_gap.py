@@ -60,7 +60,7 @@ CASES = [
     {"step_s": 60.0, "horizon_s": 300.0, "lead_s": 0.0},
     {"step_s": 60.0, "horizon_s": 600.0, "lead_s": 300.0},
     {"step_s": 60.0, "horizon_s": 120.0, "lead_s": 300.0},  # the lead is cut to the horizon
-    {"step_s": 30.0, "horizon_s": 200.0, "lead_s": 70.0},  # 6 steps after, 3 before
+    {"step_s": 30.0, "horizon_s": 180.0, "lead_s": 70.0},  # 6 steps after, 3 before
     {"step_s": 60.0, "horizon_s": 60.0, "lead_s": 0.0},
 ]
 LAGS = [(0, 5), (5, 10), (2, 2), (3, 6), (0, 1)]
@@ -423,3 +423,11 @@ def test_predictions_cover_moves_to_come():
         held += out.lower <= x[479] - x[359] <= out.upper
     # The noise is heavier when announcements come, so nights differ: 1.5% more on the low side.
     assert 0.95 - 0.036 - 0.015 < held / n < 0.95 + 0.036
+
+
+def test_a_horizon_between_two_steps_is_an_error():
+    """Else 119 s would be answered by 60 s under its own name."""
+    x, p, _ = night(30)
+    for call in (outcome_gap, response):
+        with pytest.raises(InputError, match="whole steps"):
+            call(x, p, step_s=60.0, horizon_s=119.0)

@@ -289,3 +289,16 @@ def test_gap_table_finds_the_gap():
         slack = 4.0 * met[:, k].std() / math.sqrt(10.0) + 0.05 * abs(market.gap)
         assert abs(met[:, k].mean() - market.gap) < slack
         assert slack < abs(market.gap)  # a test that could not tell the gap from none says nothing
+
+
+def test_gap_table_refuses_what_its_stamps_cannot_resolve():
+    tape = event_night(4, markets=MARKETS[:1], hours=4.0).tape
+    prices, quotes = tape.feed("coin").frame, tape.feed("event").frame
+    asked = {"horizons_s": (60.0, 300.0, 450.0, 600.0), "stamp_uncertainty_s": 300.0}
+    got = gap_table(prices, quotes, **asked)
+    refused = str(Status.NOT_RESOLVED)
+    assert got["horizon_s"].to_list() == [60.0, 300.0, 450.0, 600.0]
+    assert got["status"].to_list() == [refused, refused, refused, "ok"]
+    assert got["gap"].is_null().to_list() == [True, True, True, False]
+    coarse = gap_table(prices, quotes, horizons_s=(600.0,), step_s=300.0)
+    assert got["gap"][3] == coarse["gap"][0]

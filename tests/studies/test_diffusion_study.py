@@ -137,6 +137,24 @@ def test_a_lags_interval_holds_what_late_stamps_may_hide():
             assert row.leader is None or row.lower > 0.0
 
 
+def test_a_feed_that_stops_early_is_not_scored():
+    tape = event_night(3).tape
+    split = pl.lit((SIMULATED.start_ns + SIMULATED.end_ns) // 2, pl.Int64)
+    short = tape.feed("coin").frame.filter(pl.col("ts") <= split.cast(pl.Datetime("ns", "UTC")))
+    result = diffusion(with_feed(tape, "coin", frame=short), SIMULATED)
+    score = next(s for s in result.scores if s.market == "coin" and s.sample == "out")
+    assert score.status is Status.TOO_FEW
+    assert math.isnan(score.realised)
+    assert math.isnan(score.predicted)
+
+
+def test_measured_coverage_is_quoted_only_where_it_was_measured(simulated_result):
+    assert all(0.5 < c.measured_coverage <= 1.0 for c in simulated_result.comparisons)
+    for other in (Config(lead_s=0.0), Config(level=0.9), Config(headline_s=600.0)):
+        result = diffusion(event_night(3).tape, SIMULATED, other)
+        assert all(math.isnan(c.measured_coverage) for c in result.comparisons)
+
+
 def test_what_is_refused_is_refused_in_every_table():
     tape = with_feed(event_night(3).tape, "event", stamp_uncertainty_ns=1800 * SECOND)
     result = diffusion(tape, SIMULATED)

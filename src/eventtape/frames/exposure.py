@@ -7,6 +7,7 @@ import polars as pl
 from eventtape.arrays import Status
 from eventtape.clock import SECOND
 from eventtape.errors import InputError
+from eventtape.estimators.states.distributed_lag import whole_steps
 from eventtape.estimators.states.exposure import outcome_gap
 from eventtape.tape import times_ns
 from eventtape.tape.sampling import grid, on_grid
@@ -30,8 +31,9 @@ def gap_table(
     ``prices`` is a checked frame of bars or trades, of any number of symbols; ``probability`` one
     of a single contract. The grid starts at the first time both are seen. Frames carry no clock
     but their stamps, so say in ``stamp_uncertainty_s`` how far the coarser of the two may be off
-    (a bar's length, a sampling interval): a horizon no longer than that is ``not resolved``, and
-    the grid is no finer. Numbers are null where the ``status`` is not ``ok``.
+    (a bar's length, a sampling interval): the grid is no finer, and a horizon no longer than that,
+    or not whole in the grid's steps, is ``not resolved``. Numbers are null where the ``status`` is
+    not ``ok``.
     """
     contracts = probability["symbol"].unique().to_list()
     if len(contracts) != 1:
@@ -49,9 +51,10 @@ def gap_table(
             raise
         x, p = (on_grid(side, at, max_age_ns=age) for side in (frame, probability))
         for horizon in horizons_s:
-            window = max(horizon, step_s)
+            resolved = horizon > stamp_uncertainty_s and whole_steps(horizon, step_s)
+            window = horizon if resolved else step_s
             found = outcome_gap(x, p, step_s=step_s, horizon_s=window, lead_s=lead_s, level=level)
-            status = found.status if horizon > stamp_uncertainty_s else Status.NOT_RESOLVED
+            status = found.status if resolved else Status.NOT_RESOLVED
             row = {"symbol": symbol, **found._asdict(), "horizon_s": horizon, "status": str(status)}
             rows.append(row)
     numbers = ["gap", "se", "lower", "upper", "identifying_share", "effective_rows", "residual_sd"]

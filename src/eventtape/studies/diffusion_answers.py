@@ -13,9 +13,9 @@ from eventtape.clock import SECOND
 from eventtape.errors import InputError
 from eventtape.estimators.discovery.lead_lag import lead_lag
 from eventtape.estimators.states import exposure
+from eventtape.estimators.states.distributed_lag import whole_steps
 from eventtape.estimators.states.overlapping import overlapping_gap
 from eventtape.studies.diffusion_rows import (
-    NOUGHT_S,
     Comparison,
     Config,
     GapRow,
@@ -57,7 +57,7 @@ class Sampled(NamedTuple):
 
 def _resolved(s: Sampled, horizon_s: float) -> bool:
     """Whether a horizon is whole in the market's steps and longer than the clocks' doubt."""
-    return horizon_s > s.resolution_s and abs(math.remainder(horizon_s, s.step_s)) < NOUGHT_S
+    return horizon_s > s.resolution_s and whole_steps(horizon_s, s.step_s)
 
 
 def _estimate(

@@ -11,6 +11,7 @@ import polars as pl
 from eventtape.arrays import FloatArray, IntArray, Status, check_level
 from eventtape.errors import InputError
 from eventtape.estimators.states import exposure
+from eventtape.estimators.states.distributed_lag import whole_steps
 from eventtape.studies.events import Event
 
 __all__ = [
@@ -28,7 +29,6 @@ __all__ = [
 
 
 MOST_LAGS = 2000
-NOUGHT_S = 1e-9
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,7 @@ class Config:
         for name in ("step_s", "max_lag_s", "lag_step_s", "max_age_s", "n_draws"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} above 0", met=getattr(self, name))
-        whole = [
-            h > 0.0 and abs(math.remainder(h, self.step_s)) < NOUGHT_S for h in self.horizons_s
-        ]
+        whole = [h > 0.0 and whole_steps(h, self.step_s) for h in self.horizons_s]
         steps = self.max_lag_s / self.lag_step_s
         draws = (1.0 - check_level(self.level)) * (self.n_draws + 1)
         for right, wanted, met in (

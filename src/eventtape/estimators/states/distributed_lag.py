@@ -28,6 +28,7 @@ __all__ = [
     "least_squares",
     "long_run_sd",
     "standard_errors",
+    "whole_steps",
 ]
 
 
@@ -50,13 +51,20 @@ class Fit(NamedTuple):
     r_inverse: FloatArray
 
 
+def whole_steps(horizon_s: float, step_s: float) -> bool:
+    """Whether a horizon is a whole number of grid steps, to a nanosecond."""
+    return abs(math.remainder(horizon_s, step_s)) < 1e-9
+
+
 def grid_lags(step_s: float, horizon_s: float, lead_s: float) -> FloatArray:
     """Grid lags j, from -lead to +horizon, of dp_{t-j}."""
     if not (step_s > 0.0 and horizon_s >= step_s and lead_s >= 0.0):
         raise InputError(
             "step > 0, horizon >= one step, lead >= 0 (seconds)", met=(step_s, horizon_s, lead_s)
         )
-    after = math.floor(horizon_s / step_s + 1e-9)
+    if not whole_steps(horizon_s, step_s):  # else a shorter window would carry this one's name
+        raise InputError(f"a horizon of whole steps of {step_s:g} s", met=horizon_s)
+    after = round(horizon_s / step_s)
     before = min(math.ceil(lead_s / step_s - 1e-9), after)
     return np.arange(-before, after + 1, dtype=np.float64)
 
