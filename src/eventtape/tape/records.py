@@ -15,7 +15,18 @@ import polars as pl
 
 from eventtape.errors import InputError
 
-__all__ = ["BAR", "PROBABILITY", "RESULT", "TRADE", "Column", "Record", "check", "empty"]
+__all__ = [
+    "BAR",
+    "EQUITY_TRADE",
+    "PROBABILITY",
+    "QUOTE",
+    "RESULT",
+    "TRADE",
+    "Column",
+    "Record",
+    "check",
+    "empty",
+]
 
 TIME = pl.Datetime("ns", "UTC")
 
@@ -72,6 +83,39 @@ TRADE = Record(
     unique_times=False,
 )
 """One trade; ``side`` is +1 where the taker bought, -1 where it sold, 0 where nobody says."""
+
+EQUITY_TRADE = Record(
+    "equity trade",
+    {
+        "symbol": Column(_TEXT),
+        "ts": Column(TIME),
+        "price": _PRICE,
+        "size": Column(_NUMBER, low=0.0, above_low=True),
+        "iso": Column(pl.Boolean()),
+        "eligible": Column(pl.Boolean()),
+    },
+    key=("symbol",),
+    unique_times=False,
+)
+"""One print of the consolidated tape: dollars, shares; ``iso`` for an intermarket sweep order,
+``eligible`` where the eligibility policy of its loader lets it into prices and flows."""
+
+QUOTE = Record(
+    "quote",
+    {
+        "symbol": Column(_TEXT),
+        "ts": Column(TIME),
+        "bid": Column(_NUMBER, low=0.0),
+        "bid_size": Column(_NUMBER, low=0.0),
+        "ask": Column(_NUMBER, low=0.0),
+        "ask_size": Column(_NUMBER, low=0.0),
+    },
+    key=("symbol",),
+    unique_times=False,
+)
+"""The best bid and ask in force from ``ts`` on, dollars and shares. A side nobody quotes has price
+0 and size 0. A book is two-sided where both prices are positive, locked where they are equal and
+crossed where the bid is above the ask; such rows are kept and every consumer says what it does."""
 
 BAR = Record(
     "bar",
