@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from eventtape.cli import diffusion_command, fetch_command, lake_command
+from eventtape.cli import diffusion_command, fetch_command, lake_command, universe_command
 from eventtape.errors import EventTapeError, InputError
 
 __all__ = ["app", "main"]
@@ -27,6 +27,7 @@ app.command("diffusion")(diffusion_command.diffusion)
 app.command("demo")(diffusion_command.demo)
 app.command("validate")(diffusion_command.validate)
 app.command("fetch")(fetch_command.fetch)
+app.command("universe")(universe_command.universe)
 app.add_typer(lake_command.app, name="lake")
 
 

@@ -10,6 +10,7 @@ from eventtape.sources.catalog import (
     as_feed,
     load_folder,
 )
+from eventtape.sources.conditions import POLICIES, Policy, Trait
 from eventtape.sources.fetch import Endpoints, Outcome, fetch_election_2024
 from eventtape.sources.http import Client, NotFoundError, Progress
 from eventtape.sources.kalshi import (
@@ -19,19 +20,44 @@ from eventtape.sources.kalshi import (
     read_trade_dump,
     read_trades_csv,
 )
+from eventtape.sources.lean_ticks import (
+    read_lean_quotes,
+    read_lean_trades,
+    scan_lean_quotes,
+    scan_lean_trades,
+)
+from eventtape.sources.nyse_taq import (
+    read_taq_quotes,
+    read_taq_trades,
+    scan_taq_quotes,
+    scan_taq_trades,
+)
+from eventtape.sources.polygon_flat import (
+    read_polygon_quotes,
+    read_polygon_trades,
+    scan_polygon_quotes,
+    scan_polygon_trades,
+)
 from eventtape.sources.polymarket import parse_history, read_history, read_markets_csv
 from eventtape.sources.results_timeline import read_results
+from eventtape.sources.tick_health import TickHealth, TickMeter, tick_health
+from eventtape.sources.tick_parquet import read_tick_parquet, scan_tick_parquet
 
 __all__ = [
     "ELECTION_2024",
     "ELECTION_2024_TRADES",
+    "POLICIES",
     "Client",
     "Endpoints",
     "FeedSpec",
     "Loaded",
     "NotFoundError",
     "Outcome",
+    "Policy",
     "Progress",
+    "TickHealth",
+    "TickMeter",
+    "Trait",
     "as_feed",
     "fetch_election_2024",
     "load_folder",
@@ -43,8 +69,23 @@ __all__ = [
     "read_history",
     "read_klines",
     "read_klines_many",
+    "read_lean_quotes",
+    "read_lean_trades",
     "read_markets_csv",
+    "read_polygon_quotes",
+    "read_polygon_trades",
     "read_results",
+    "read_taq_quotes",
+    "read_taq_trades",
+    "read_tick_parquet",
     "read_trade_dump",
     "read_trades_csv",
+    "scan_lean_quotes",
+    "scan_lean_trades",
+    "scan_polygon_quotes",
+    "scan_polygon_trades",
+    "scan_taq_quotes",
+    "scan_taq_trades",
+    "scan_tick_parquet",
+    "tick_health",
 ]

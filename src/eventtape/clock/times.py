@@ -1,4 +1,4 @@
-"""UTC nanoseconds and the three ways text, zones and seconds become them.
+"""UTC nanoseconds and the ways text, zones and durations become them.
 
 Inside eventtape a time is an ``int64`` count of nanoseconds since 1970-01-01T00:00Z. Text with no
 zone is refused: guessing one is how a study comes to lead itself by five hours.
@@ -7,15 +7,16 @@ zone is refused: guessing one is how a study comes to lead itself by five hours.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from eventtape.errors import InputError
 
-__all__ = ["MINUTE", "SECOND", "format_ns", "parse_ns", "zone"]
+__all__ = ["MINUTE", "SECOND", "as_date", "duration_ns", "format_ns", "parse_ns", "zone"]
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
+_UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": SECOND, "m": MINUTE, "h": 60 * MINUTE}
 
 
 def parse_ns(text: str) -> int:
@@ -39,6 +40,18 @@ def parse_ns(text: str) -> int:
     return micro * 1_000 + finer
 
 
+def duration_ns(text: str) -> int:
+    """Nanoseconds of a length of time such as 1m: a whole number and ns, us, ms, s, m or h.
+
+    >>> duration_ns("50ms")
+    50000000
+    """
+    match = re.fullmatch(r"(\d{1,15})(ns|us|ms|s|m|h)", text.strip())
+    if match is None:
+        raise InputError("a length of time such as 1m, 30s, 50ms or 0ms", met=text)
+    return int(match[1]) * _UNITS[match[2]]
+
+
 def format_ns(ns: int, *, seconds: bool = True) -> str:
     """ISO 8601 text, UTC, of a time in nanoseconds, cut to whole seconds or minutes.
 
@@ -55,3 +68,19 @@ def zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise InputError("an IANA time zone such as America/New_York", met=name) from None
+
+
+def as_date(value: date | str, *, what: str = "date") -> date:
+    """The date in ISO 8601 text or a ``date``; a time of day is refused, since a date has no zone.
+
+    >>> as_date("2024-11-05")
+    datetime.date(2024, 11, 5)
+    """
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:  # the thirteenth month
+            pass
+    raise InputError(f"a {what} such as 2024-11-05", met=str(value))

@@ -1,0 +1,33 @@
+"""An environment of its own for a peer that cannot live in ours, made when it is missing.
+
+``benchmarks/peers/NAME.txt`` pins what it holds; it is built under ``.peers/NAME`` by the uv of the
+Makefile and made again when the list is newer.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+
+
+def peer_python(name: str) -> Path:
+    """The interpreter of the peer's environment."""
+    wanted, home = HERE / "peers" / f"{name}.txt", ROOT / ".peers" / name
+    python, ready = home / "bin" / "python", home / ".ready"
+    if ready.exists() and ready.stat().st_mtime >= wanted.stat().st_mtime:
+        return python
+    uv = shutil.which("uv") or str(ROOT / ".tools" / "bin" / "uv")
+    asked = {"UV_SYSTEM_CERTS": "true", "UV_PYTHON_DOWNLOADS": "never", "UV_LINK_MODE": "copy"}
+    settings = {**asked, **os.environ}
+    venv = [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(home)]
+    install = [uv, "pip", "install", "--quiet", "--python", str(python), "-r", str(wanted)]
+    for command in (venv, install):
+        subprocess.run(command, check=True, env=settings)
+    ready.touch()
+    return python

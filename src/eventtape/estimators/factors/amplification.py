@@ -1,0 +1,154 @@
+r"""How much louder is what factors do not explain, while the news arrives?
+
+With e the idiosyncratic returns and s_i^2 the mean square of name i over the rows of both regimes,
+one number a row and one ratio of root mean squares, in which every name counts the same::
+
+    m_t = mean_i e_it^2 / s_i^2          ratio = sqrt(mean of m over A / mean of m over B)
+
+The interval is the set of ratios that a shift test does not reject. Under a true ratio g, m with
+its rows in A divided by g^2 knows nothing of the regimes; so the regimes may be moved along the
+night, round its end, and the log ratio of the data as they lie is one draw among those of all n
+shifts. g is in the interval where that draw is not in the outer tails. Shifts keep the runs of the
+regimes, the clustering of volatility and everything names have in common; nothing is tuned. Rows of
+a third regime are first brought to B's level.
+
+What it takes: volatility that would be stationary over the rows but for the regimes. Measured over
+3,600 nights of 480 or 1,440 rows with clustered, fat-tailed and common volatility the 95% interval
+holds the truth in 93.5 to 95.0%; a long-run-variance (cosine) interval of the same ratio does in
+73 to 92%, since a night has few shocks and their squares are far from normal.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import brentq
+
+from eventtape.arrays import BoolArray, FloatArray, IntArray, Status, check_level
+from eventtape.errors import InputError
+
+__all__ = ["MIN_RUNS", "Amplification", "amplification"]
+
+MIN_RUNS = 5
+"""Separate stretches each regime must have: with fewer, shifts hold too few distinct draws."""
+
+_FARTHEST = 3.0  # log ratio beyond which an end is not looked for: twenty times louder
+
+
+class Amplification(NamedTuple):
+    """Idiosyncratic volatility in regime A over that in B; NaN where the status is not ok."""
+
+    ratio: float
+    lower: float
+    upper: float
+    rows_a: int
+    rows_b: int
+    runs_a: int  # separate stretches of A
+    runs_b: int
+    status: Status
+
+
+def amplification(
+    idiosyncratic: FloatArray, regime: IntArray, *, a: int, b: int, level: float = 0.95
+) -> Amplification:
+    """The ratio of root-mean-square idiosyncratic returns, regime ``a`` over ``b``, with interval.
+
+    ``idiosyncratic`` is ``(n_times, n_names)``, NaN where there is none; ``regime`` ``(n_times,)``
+    holds a code for each row. A name enters with the rows it has. Fewer than :data:`MIN_RUNS`
+    stretches of either regime is ``too few observations``; returns that are all nought, or an
+    interval without an end within a factor of 20, is ``not identified``.
+    """
+    e, code = _check(idiosyncratic, regime, a, b)
+    check_level(level)
+    m = _loudness(e, (code == a) | (code == b))
+    seen = np.isfinite(m)
+    in_a, in_b = (code == a) & seen, (code == b) & seen
+    counts = (int(in_a.sum()), int(in_b.sum()), _runs(in_a), _runs(in_b))
+    if min(counts[2:]) < MIN_RUNS:
+        return Amplification(math.nan, math.nan, math.nan, *counts, Status.TOO_FEW)
+    m = np.where(seen, m, 0.0)
+    level_a, level_b = m[in_a].mean(), m[in_b].mean()
+    if not (level_a > 0.0 and level_b > 0.0):
+        return Amplification(math.nan, math.nan, math.nan, *counts, Status.NOT_IDENTIFIED)
+    for other in np.unique(code[seen]):
+        rows = (code == other) & seen
+        if other not in (a, b) and m[rows].mean() > 0.0:
+            m[rows] *= level_b / m[rows].mean()
+    found = 0.5 * math.log(level_a / level_b)
+    ends = [_end(m, seen, in_a, in_b, found, sign, 0.5 * (1.0 - level)) for sign in (-1.0, 1.0)]
+    if any(math.isnan(end) for end in ends):
+        return Amplification(math.nan, math.nan, math.nan, *counts, Status.NOT_IDENTIFIED)
+    return Amplification(math.exp(found), math.exp(ends[0]), math.exp(ends[1]), *counts, Status.OK)
+
+
+def _loudness(e: FloatArray, rows: BoolArray) -> FloatArray:
+    """The mean m ``(n_times,)``, over names of squares in units of each name's own mean square."""
+    squares = e * e
+    known = np.isfinite(squares)
+    filled = np.where(known, squares, 0.0)
+    counts = known[rows].sum(axis=0)
+    own = filled[rows].sum(axis=0) / np.maximum(counts, 1)
+    use = own > 0.0  # a name that never moves says nothing of how much louder it is
+    number = known[:, use].sum(axis=1)
+    total = (filled[:, use] / own[use]).sum(axis=1)
+    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
+
+
+def _end(
+    m: FloatArray,
+    seen: BoolArray,
+    in_a: BoolArray,
+    in_b: BoolArray,
+    found: float,
+    sign: float,
+    tail: float,
+) -> float:
+    """The log ratio at which the data as they lie stand at the edge of the shifts' tail."""
+    probability = 1.0 - tail if sign < 0.0 else tail
+
+    def beyond(log_ratio: float) -> float:
+        quiet = np.where(in_a, m * math.exp(-2.0 * log_ratio), m)
+        draws = _shifted(quiet, seen, in_a, in_b)
+        return found - log_ratio - float(np.quantile(draws, probability))
+
+    far = found + sign * _FARTHEST
+    if not beyond(found) * beyond(far) < 0.0:
+        return math.nan
+    return float(brentq(beyond, found, far, xtol=1e-5))
+
+
+def _shifted(m: FloatArray, seen: BoolArray, in_a: BoolArray, in_b: BoolArray) -> FloatArray:
+    """The log ratio for every shift of the regimes along the rows, by Fourier transform."""
+    n = m.size
+    total, count = np.fft.rfft(m), np.fft.rfft(seen.astype(np.float64))
+    means = []
+    for rows in (in_a, in_b):
+        turned = np.conj(np.fft.rfft(rows.astype(np.float64)))
+        number = np.maximum(np.round(np.fft.irfft(turned * count, n)), 1.0)
+        # A sum of squares is not below nought; what the transform leaves there is rounding.
+        means.append(np.maximum(np.fft.irfft(turned * total, n), 1e-15 * m.sum()) / number)
+    ratio: FloatArray = 0.5 * np.log(means[0] / means[1])
+    return ratio
+
+
+def _runs(rows: BoolArray) -> int:
+    return int(np.count_nonzero(np.diff(rows.astype(np.int8), prepend=0) == 1))
+
+
+def _check(
+    idiosyncratic: FloatArray, regime: IntArray, a: int, b: int
+) -> tuple[FloatArray, IntArray]:
+    e, code = np.asarray(idiosyncratic, np.float64), np.asarray(regime)
+    if e.ndim != 2 or code.shape != e.shape[:1] or e.size == 0:
+        raise InputError("returns (n_times, n_names), a code each time", met=(e.shape, code.shape))
+    if not np.issubdtype(code.dtype, np.integer):
+        raise InputError("whole regime codes", met=str(code.dtype))
+    if np.isinf(e).any():
+        row, name = (int(v) for v in np.argwhere(np.isinf(e))[0])
+        wanted = "a finite return, or NaN where there is none"
+        raise InputError(wanted, met=float(e[row, name]), row=row + 1, column=f"name {name + 1}")
+    if a == b:
+        raise InputError("two regimes to compare", met=(a, b))
+    return e, code.astype(np.int64)

@@ -1,0 +1,391 @@
+"""Quotes and trades on data frames: one-second books, signs, and the features of every bucket.
+
+All take the frames of :data:`~eventtape.tape.QUOTE` and :data:`~eventtape.tape.EQUITY_TRADE`, of
+any number of symbols, ordered by symbol and time or by time alone. What they cannot use is an
+:class:`~eventtape.errors.InputError` that names row and column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import polars as pl
+
+from eventtape.arrays import IntArray
+from eventtape.clock import duration_ns
+from eventtape.estimators.microstructure import features, signing
+from eventtape.estimators.microstructure.features import Buckets, Features, FeatureState
+from eventtape.tape import asof, seconds
+from eventtape.tape.asof import Book, Matched
+from eventtape.tape.seconds import Seconds
+from eventtape.tape.ticks import QuoteTicks, TradeTicks, quote_ticks, trade_ticks
+from eventtape.threads import run_groups
+
+__all__ = [
+    "FOURTEEN",
+    "feature_stream",
+    "microstructure_features",
+    "nbbo_seconds",
+    "nbbo_stream",
+    "sign_trades",
+]
+
+TIME = pl.Datetime("ns", "UTC")
+FOURTEEN = (
+    "ticker",
+    "bucket",
+    "log_mid",
+    "quote_updates",
+    "avg_rsprd",
+    "pct_trades_iso",
+    "pct_volume_iso",
+    "total_flow_non_iso",
+    "total_flow_iso",
+    "num_trades",
+    "num_trades_iso",
+    "total_volume",
+    "total_flow",
+    "iso_flow_intensity",
+)
+"""The features of the seed study, in its order; the columns after them are ours."""
+
+
+def nbbo_seconds(
+    quotes: pl.DataFrame,
+    *,
+    every: str = "1s",
+    end_ns: int | None = None,
+    threads: int | None = None,
+) -> pl.DataFrame:
+    """The book of every second: ``symbol, ts, bid, bid_size, ask, ask_size, age_s``.
+
+    The row stamped T holds the last quote of ``T - 1 s <= t < T``; a second with none carries the
+    one before, ``age_s`` old at T. Each symbol runs from the second of its first quote to that of
+    its last, or to ``end_ns``. ``threads``: as many as there are cores unless given.
+    """
+    ticks = quote_ticks(quotes, threads=threads)
+    every_ns = duration_ns(every)
+    columns = (ticks.ts, ticks.bid, ticks.bid_size, ticks.ask, ticks.ask_size)
+    found = seconds.batch(ticks.start, *columns, every_ns=every_ns, end_ns=end_ns, threads=threads)
+    return _books(found, ticks.names, quotes.schema["symbol"])
+
+
+def nbbo_stream(
+    batches: Iterable[pl.DataFrame], *, every: str = "1s", end_ns: int | None = None
+) -> Iterator[pl.DataFrame]:
+    """The books of :func:`nbbo_seconds`, as soon as they are settled, from quotes in any chunks.
+
+    Memory holds one chunk and one quote a symbol. The last frames carry every symbol to the second
+    of its last quote, or to ``end_ns``.
+    """
+    every_ns = duration_ns(every)
+    names: dict[str, int] = {}
+    state = seconds.start(0)
+    dtype: pl.DataType = pl.String()
+    row = 0
+    for quotes in batches:
+        ticks = quote_ticks(quotes, first_row=row)
+        row += quotes.height
+        dtype = quotes.schema["symbol"]
+        symbol = _numbered(names, ticks.names)
+        state = _grown(state, seconds.start(len(names) - state.ts.size))
+        columns = (ticks.ts, ticks.bid, ticks.bid_size, ticks.ask, ticks.ask_size)
+        state, found = seconds.step(state, symbol, ticks.start, *columns, every_ns=every_ns)
+        if found.ts.size:
+            yield _books(found, tuple(names), dtype)
+    found = seconds.finish(state, every_ns=every_ns, end_ns=end_ns)[1]
+    if found.ts.size:
+        yield _books(found, tuple(names), dtype)
+
+
+def sign_trades(
+    trades: pl.DataFrame, quotes: pl.DataFrame, *, rule: str = "lee-ready", latency: str = "0ms"
+) -> pl.DataFrame:
+    """The trades with ``sign`` (+1 the buyer took, -1 the seller, 0 unknown) and what settled it.
+
+    Added: ``sign``, ``sign_source``, and the book met: ``bid``, ``ask``, ``quote_age_s`` (null
+    where there was none). A trade meets the last quote strictly before it, or before it less
+    ``latency``. ``rule`` is one of ``estimators.microstructure.signing.RULES``. Ineligible trades
+    get 0 and are no part of the tick test's memory.
+    """
+    quoted, traded = quote_ticks(quotes), trade_ticks(trades)
+    names = tuple(sorted({*quoted.names, *traded.names}))
+    met = asof.match(
+        Book(quoted.ts, quoted.bid, quoted.ask),
+        _spans(quoted.names, quoted.start, names),
+        traded.ts,
+        _spans(traded.names, traded.start, names),
+        latency_ns=duration_ns(latency),
+    )
+    some = traded.eligible
+    found = signing.batch(
+        traded.price[some], met.bid[some], met.ask[some], _kept_starts(traded), rule=rule
+    )
+    sign, source = (np.zeros(traded.ts.size, np.int8) for _ in range(2))
+    sign[some], source[some] = found
+    columns: dict[str, Any] = {"sign": sign, "sign_source": source, "bid": met.bid, "ask": met.ask}
+    columns["quote_age_s"] = met.age_s
+    back = np.empty(traded.ts.size, np.int64)
+    rows = np.arange(traded.ts.size)
+    back[rows if traded.order is None else traded.order] = rows
+    added = pl.DataFrame({name: values[back] for name, values in columns.items()})
+    words = pl.Series(signing.SOURCES, dtype=pl.Enum(signing.SOURCES))
+    return trades.hstack(
+        added.with_columns(
+            words.gather(added["sign_source"].cast(pl.UInt32)).alias("sign_source"),
+            pl.col("bid", "ask", "quote_age_s").fill_nan(None),
+        ).get_columns()
+    )
+
+
+class Options(NamedTuple):
+    """How features are made; lengths of time in ns."""
+
+    buckets: Buckets
+    rule: str
+    latency_ns: int
+    window_ns: int
+
+
+class TickState(NamedTuple):
+    """All that the features of coming events depend on."""
+
+    names: tuple[str, ...]
+    asof: asof.AsOfState
+    signs: signing.Memory
+    features: FeatureState
+
+
+def microstructure_features(
+    trades: pl.DataFrame,
+    quotes: pl.DataFrame,
+    *,
+    every: str = "1m",
+    session: tuple[int, int] | None = None,
+    rule: str = "lee-ready",
+    latency: str = "0ms",
+    window: str = "1ms",
+    threads: int | None = None,
+) -> pl.DataFrame:
+    """The fourteen features of every ticker and bucket, and the further ones, one row each.
+
+    ``bucket`` is the end of ``every``; a bucket holds ``bucket - every <= t < bucket``. Without a
+    ``session`` (open and close, ns UTC) a ticker's buckets run from its first event to its last,
+    empty ones included; with one, all of the session's, and events outside it only set the scene:
+    the book that stands at the open and the last price. Definitions, units and what an empty,
+    halted, locked or crossed bucket answers: ``estimators.microstructure.features``. NaN is null.
+    ``threads`` share the tickers: as many as there are cores unless given.
+    """
+    options = _options(every, session, rule, latency, window)
+    quoted, traded = quote_ticks(quotes, threads=threads), trade_ticks(trades)
+    names = sorted({*quoted.names, *traded.names})
+    spans = (_spans(side.names, side.start, names) for side in (quoted, traded))
+    sizes = np.sum([span[:, 1] - span[:, 0] for span in spans], axis=0)
+
+    def part(first: int, end: int) -> pl.DataFrame:
+        mine = tuple(names[first:end])
+        state, closed = _step(_begin(options), _only(traded, mine), quoted, mine, options)
+        rest = features.finish(state.features, buckets=options.buckets)[1]
+        return pl.concat([_table(closed, mine), _table(rest, mine)])
+
+    return pl.concat(run_groups(part, sizes, threads)).sort("ticker", "bucket")
+
+
+def feature_stream(
+    chunks: Iterable[tuple[pl.DataFrame, pl.DataFrame]],
+    *,
+    every: str = "1m",
+    session: tuple[int, int] | None = None,
+    rule: str = "lee-ready",
+    latency: str = "0ms",
+    window: str = "1ms",
+) -> Iterator[pl.DataFrame]:
+    """The rows of :func:`microstructure_features` as buckets close, from (trades, quotes) chunks.
+
+    Of one ticker no event of a later chunk may be older than one of an earlier chunk, and at the
+    same time a trade comes no later than a quote; ``tape.paired`` makes such chunks of two files.
+    Equal to the last bit whatever the chunks; memory holds one of them and one state a ticker.
+    """
+    options = _options(every, session, rule, latency, window)
+    state = _begin(options)
+    rows = (0, 0)
+    for trades, quotes in chunks:
+        traded = trade_ticks(trades, first_row=rows[0])
+        quoted = quote_ticks(quotes, first_row=rows[1])
+        rows = (rows[0] + trades.height, rows[1] + quotes.height)
+        present = tuple(dict.fromkeys((*quoted.names, *traded.names)))
+        state, closed = _step(state, traded, quoted, present, options)
+        if closed.bucket.size:
+            yield _table(closed, state.names)
+    closed = features.finish(state.features, buckets=options.buckets)[1]
+    if closed.bucket.size:
+        yield _table(closed, state.names)
+
+
+def _options(
+    every: str, session: tuple[int, int] | None, rule: str, latency: str, window: str
+) -> Options:
+    open_ns, close_ns = (None, None) if session is None else session
+    lengths = (duration_ns(text) for text in (latency, window))
+    return Options(Buckets(duration_ns(every), open_ns, close_ns), rule, *lengths)
+
+
+def _begin(options: Options) -> TickState:
+    folds = features.start(0, options.buckets)
+    return TickState((), asof.start(), signing.fresh(0), folds)
+
+
+def _only(trades: TradeTicks, names: tuple[str, ...]) -> TradeTicks:
+    """The trades of some names, which stand together where the frame is ordered by name."""
+    wanted = set(names)
+    groups = np.flatnonzero([name in wanted for name in trades.names])
+    if groups.size == len(trades.names):
+        return trades
+    kept = tuple(trades.names[g] for g in groups)
+    spans = [(trades.start[g], trades.start[g + 1]) for g in groups]
+    start = np.r_[0, np.cumsum([high - low for low, high in spans])].astype(np.int64)
+    together = all(a[1] == b[0] for a, b in pairwise(spans))
+    whole = slice(spans[0][0], spans[-1][1]) if spans else slice(0, 0)
+    rows = whole if together else np.concatenate([np.arange(*span) for span in spans])
+    return TradeTicks(
+        kept,
+        start,
+        trades.ts[rows],
+        trades.price[rows],
+        trades.size[rows],
+        trades.iso[rows],
+        trades.eligible[rows],
+        order=None,
+    )
+
+
+def _step(
+    state: TickState,
+    trades: TradeTicks,
+    quotes: QuoteTicks,
+    present: tuple[str, ...],
+    options: Options,
+) -> tuple[TickState, Features]:
+    """Match, sign, fold the symbols ``present``: the state and the buckets they closed."""
+    numbers = {name: i for i, name in enumerate(state.names)}
+    _numbered(numbers, present)
+    traded = _numbered(numbers, trades.names)
+    names = tuple(numbers)
+    new = len(names) - len(state.names)
+    present = tuple(sorted(present, key=numbers.__getitem__))
+    symbol = np.array([numbers[name] for name in present], np.int64)
+    quote_span = _spans(quotes.names, quotes.start, present)
+    trade_span = _spans(trades.names, trades.start, present)
+    held, met = asof.step(
+        state.asof,
+        symbol,
+        Book(quotes.ts, quotes.bid, quotes.ask),
+        quote_span,
+        trades.ts,
+        trade_span,
+        latency_ns=options.latency_ns,
+    )
+    memory, sign = _signed(
+        _grown(state.signs, signing.fresh(new)), trades, traded, met, options.rule
+    )
+    folded, closed = features.step(
+        _grown(state.features, features.start(new, options.buckets)),
+        symbol,
+        features.QuoteRows(quote_span, quotes.ts, quotes.bid, quotes.ask),
+        features.TradeRows(
+            trade_span,
+            trades.ts,
+            trades.price,
+            trades.size,
+            trades.iso,
+            trades.eligible,
+            sign,
+            met.bid,
+            met.ask,
+            met.place,
+        ),
+        buckets=options.buckets,
+        window_ns=options.window_ns,
+    )
+    return TickState(names, held, memory, folded), closed
+
+
+def _signed(
+    memory: signing.Memory, trades: TradeTicks, symbol: IntArray, met: Matched, rule: str
+) -> tuple[signing.Memory, signing.SignArray]:
+    """The signs of the eligible trades, 0 for the others, and the memory after them."""
+    some = trades.eligible
+    if some.all():
+        memory, found = signing.step(
+            memory, trades.price, met.bid, met.ask, trades.start, symbol, rule=rule
+        )
+        return memory, found.sign
+    memory, found = signing.step(
+        memory,
+        trades.price[some],
+        met.bid[some],
+        met.ask[some],
+        _kept_starts(trades),
+        symbol,
+        rule=rule,
+    )
+    sign = np.zeros(trades.ts.size, np.int8)
+    sign[some] = found.sign
+    return memory, sign
+
+
+def _kept_starts(trades: TradeTicks) -> IntArray:
+    """Where each symbol begins once ineligible trades are gone."""
+    before = np.r_[0, np.cumsum(trades.eligible)]
+    kept: IntArray = before[trades.start].astype(np.int64)
+    return kept
+
+
+def _numbered(numbers: dict[str, int], names: tuple[str, ...]) -> IntArray:
+    """The number of each name; a new one gets the next."""
+    return np.array([numbers.setdefault(name, len(numbers)) for name in names], np.int64)
+
+
+def _spans(names: tuple[str, ...], start: IntArray, wanted: Iterable[str]) -> IntArray:
+    """First and end row of each wanted name, ``(n, 2)``; an empty span where it has none."""
+    at = {name: (start[g], start[g + 1]) for g, name in enumerate(names)}
+    return np.array([at.get(name, (0, 0)) for name in wanted], np.int64).reshape(-1, 2)
+
+
+_State = TypeVar("_State", signing.Memory, FeatureState, seconds.SecondsState)
+
+
+def _grown(state: _State, more: _State) -> _State:
+    """The state with further symbols below it."""
+    pairs: Iterable[Any] = zip(state, more, strict=True)
+    return type(state)(*(np.concatenate(pair) for pair in pairs))
+
+
+def _books(found: Seconds, names: tuple[str, ...], dtype: pl.DataType) -> pl.DataFrame:
+    symbols = pl.Series("symbol", names, dtype=pl.String).cast(dtype)
+    bid, bid_size, ask, ask_size = found.book
+    return pl.DataFrame(
+        {
+            "symbol": symbols.gather(found.symbol),
+            "ts": pl.Series(found.ts).cast(TIME),
+            "bid": bid,
+            "bid_size": bid_size,
+            "ask": ask,
+            "ask_size": ask_size,
+            "age_s": found.age_s,
+        }
+    )
+
+
+def _table(found: Features, names: tuple[str, ...]) -> pl.DataFrame:
+    ticker = pl.Series("ticker", names, dtype=pl.String).gather(found.symbol)
+    rest = pl.DataFrame(found._asdict()).drop("symbol", "bucket")
+    bucket = pl.Series("bucket", found.bucket).cast(TIME)
+    return (
+        pl.DataFrame([ticker, bucket])
+        .hstack(rest.get_columns())
+        .with_columns(pl.selectors.float().fill_nan(None))
+    )
