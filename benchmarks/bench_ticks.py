@@ -70,8 +70,48 @@ def polars_seconds_dynamic(quotes: pl.DataFrame) -> pl.DataFrame:
     ).agg(pl.col("bid", "bid_size", "ask", "ask_size").last())
 
 
-def polars_features(trades: pl.DataFrame, quotes: pl.DataFrame) -> pl.DataFrame:
-    """The fourteen features with Lee-Ready signs and a strict as-of join."""
+def _trade_further() -> dict[str, pl.Expr]:
+    p, v, bid, ask = (pl.col(name) for name in ("price", "size", "bid", "ask"))
+    iso, sign = pl.col("iso"), pl.col("sign")
+    met = (bid > 0.0) & (bid <= ask)
+    touches = (p == bid) | (p == ask)
+    mid, half = 0.5 * (bid + ask), 0.5 * (ask - bid)
+    signed = met & (sign != 0.0)
+    cost = v * sign * (p - mid)
+    wide = signed & (half > 0.0)
+    return {
+        "iso_flow_share": (sign * p * v).filter(iso).sum() / (p * v).sum(),
+        "slippage": cost.filter(signed).sum() / v.filter(signed).sum(),
+        "slippage_half_spreads": (cost / half).filter(wide).sum() / v.filter(wide).sum(),
+        "pct_at_quote": touches.filter(met).mean(),
+        "pct_at_quote_iso": touches.filter(met & iso).mean(),
+        "pct_at_mid": ((p - mid).abs() <= 1e-9 * mid).filter(met).mean(),
+        "pct_outside_quote": ((p < bid) | (p > ask)).filter(met).mean(),
+        "num_unsigned": (sign == 0.0).sum(),
+    }
+
+
+def _quote_further() -> dict[str, pl.Expr]:
+    bid, ask = pl.col("bid"), pl.col("ask")
+    two = (bid > 0.0) & (ask > 0.0)
+    led = pl.col("traded").is_not_null()
+    return {
+        "num_quotes": pl.len(),
+        "num_locked": (two & (bid == ask)).sum(),
+        "num_crossed": (two & (bid > ask)).sum(),
+        "num_one_sided": (~two).sum(),
+        "var_mid_trade": pl.col("square").filter(led).sum(),
+        "var_mid_quote": pl.col("square").filter(~led).sum(),
+    }
+
+
+TRADE_FURTHER, QUOTE_FURTHER = _trade_further(), _quote_further()
+
+
+def polars_features(
+    trades: pl.DataFrame, quotes: pl.DataFrame, *, further: bool = False
+) -> pl.DataFrame:
+    """The fourteen features with Lee-Ready signs and a strict as-of join; the further ones too."""
     bucket = (pl.col("ts").dt.truncate("1m") + pl.duration(minutes=1)).alias("bucket")
     met = trades.join_asof(
         quotes.select("symbol", "ts", "bid", "ask"),
@@ -98,6 +138,7 @@ def polars_features(trades: pl.DataFrame, quotes: pl.DataFrame) -> pl.DataFrame:
             num_trades=pl.len(),
             num_trades_iso=iso.sum(),
             total_volume=pl.col("size").sum(),
+            **(TRADE_FURTHER if further else {}),
         )
         .with_columns(
             pct_volume_iso=pl.col("volume_iso") / pl.col("total_volume"),
@@ -107,17 +148,26 @@ def polars_features(trades: pl.DataFrame, quotes: pl.DataFrame) -> pl.DataFrame:
     )
     mid = 0.5 * (pl.col("bid") + pl.col("ask"))
     changed = (pl.col("bid") != pl.col("bid").shift()) | (pl.col("ask") != pl.col("ask").shift())
-    by_quote = (
-        quotes.with_columns(changed.over("symbol").alias("changed"))
-        .group_by("symbol", bucket)
-        .agg(
-            log_mid=mid.mean().log(),
-            quote_updates=pl.col("changed").sum(),
-            avg_rsprd=((pl.col("ask") - pl.col("bid")) / mid).mean(),
-        )
+    seen = quotes.with_columns(changed.over("symbol").alias("changed"))
+    if further:
+        last = trades.select("symbol", "ts", traded=pl.lit(value=True))
+        seen = seen.join_asof(
+            last,
+            on="ts",
+            by="symbol",
+            strategy="backward",
+            tolerance="1ms",
+            check_sortedness=False,
+        ).with_columns((mid.pct_change() ** 2).over("symbol").fill_null(0.0).alias("square"))
+    by_quote = seen.group_by("symbol", bucket).agg(
+        log_mid=mid.mean().log(),
+        quote_updates=pl.col("changed").sum(),
+        avg_rsprd=((pl.col("ask") - pl.col("bid")) / mid).mean(),
+        **(QUOTE_FURTHER if further else {}),
     )
     joined = by_quote.join(by_trade, on=["symbol", "bucket"], how="full", coalesce=True)
-    return joined.rename({"symbol": "ticker"}).select(FOURTEEN)
+    names = (*FOURTEEN, *TRADE_FURTHER, *QUOTE_FURTHER) if further else FOURTEEN
+    return joined.rename({"symbol": "ticker"}).select(names)
 
 
 @njit(nogil=True, fastmath=True)
@@ -165,25 +215,37 @@ def books(quotes: pl.DataFrame) -> None:
 
 
 def minutes(trades: pl.DataFrame, quotes: pl.DataFrame) -> None:
+    n, rows = N_TRADES + N_QUOTES, []
+    own = best_of(lambda: microstructure_features(trades, quotes), 9)
+    alone = best_of(lambda: microstructure_features(trades, quotes, threads=1), 9)
     ours = microstructure_features(trades, quotes)
-    theirs = polars_features(trades, quotes).with_columns(pl.col("ticker").cast(pl.String))
-    theirs = theirs.sort("ticker", "bucket")
+    for further in (False, True):
+        theirs = polars_features(trades, quotes, further=further)
+        worst = apart(ours, theirs)
+        what = f"{theirs.width} features"
+        equal = f"{ours.height:,} buckets within {worst:.0e}"
+        peer = best_of(lambda: polars_features(trades, quotes, further=further), 3)  # noqa: B023
+        rows.append(_row(what, peer, own, n, equal))
+        rows.append(_row(f"{what}, ours on one thread", peer, alone, n, ""))
+    title = f"Features each minute, {N_QUOTES:,} quotes, {N_TRADES:,} trades, "
+    show(f"{title}Polars on {pl.thread_pool_size()} threads", rows, HEADER)
+
+
+def apart(ours: pl.DataFrame, theirs: pl.DataFrame) -> float:
+    """The largest difference, relative to the value or to 1; integers must be equal."""
+    theirs = theirs.with_columns(pl.col("ticker").cast(pl.String)).sort("ticker", "bucket")
     worst = 0.0
-    for name in FOURTEEN:
+    for name in theirs.columns:
         a, b = ours[name], theirs[name]
         if not a.dtype.is_float():
             assert a.cast(b.dtype).equals(b), name
             continue
         x, y = a.to_numpy(), b.to_numpy()
-        np.testing.assert_array_equal(np.isnan(x), np.isnan(y))
-        worst = max(worst, float(np.nanmax(np.abs(x - y) / np.maximum(np.abs(y), 1.0))))
-    assert worst < 1e-6, worst
-    equal = f"fourteen features of {ours.height:,} buckets within {worst:.0e}"
-    peer = best_of(lambda: polars_features(trades, quotes), 3)
-    own = best_of(lambda: microstructure_features(trades, quotes), 7)
-    n = N_TRADES + N_QUOTES
-    rows = [_row("features", peer, own, n, equal)]
-    show(f"Features each minute, {N_QUOTES:,} quotes, {N_TRADES:,} trades", rows, HEADER)
+        np.testing.assert_array_equal(np.isnan(x), np.isnan(y), name)
+        scale = np.maximum(np.abs(y), 1e-6 if name.startswith("var") else 1.0)
+        worst = max(worst, float(np.nanmax(np.abs(x - y) / scale)))
+    assert worst < 1e-9, worst
+    return worst
 
 
 def _row(what: str, peer: float, own: float, n: int, equal: str) -> tuple[str, ...]:

@@ -1,10 +1,8 @@
 """The bars of a Parquet file by a csp graph with Python nodes: seconds out, bars into a CSV.
 
 csp's own Parquet adapter reads the file, one node gets every trade. csp's clock is in microseconds,
-cut, which moves no trade over an interval's end.
+cut, which moves no trade over an interval's end. It reads annotations as types, not as text.
 """
-
-from __future__ import annotations
 
 import csv
 import json
@@ -34,8 +32,7 @@ def bars(trade: ts[Trade], every: timedelta, rows: object) -> None:
     with csp.state():
         s_open = {}
     with csp.stop():
-        for symbol, bar in s_open.items():
-            rows.append((symbol, *bar))
+        rows.extend((symbol, *bar) for symbol, bar in s_open.items())
     if csp.ticked(trade) and trade.eligible:
         now, p, q = csp.now(), trade.price, trade.size
         bar = s_open.get(trade.symbol)

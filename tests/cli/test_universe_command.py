@@ -78,7 +78,7 @@ def test_the_members_are_written(files, tmp_path, suffix):
 
 
 def test_without_listings_there_is_one_ranking(files):
-    made, folder, _ = files
+    folder = files[1]
     said = json.loads(run(folder / "daily.parquet", "--date", DATE, "--json").stdout)
     assert [row["rank"] for row in said["members"]] == list(range(1, 21))
     assert said["members"][0]["symbol"] == "ABROAD"

@@ -107,7 +107,7 @@ def test_a_halt_has_no_rows_and_costs_none():
     [
         (Blemishes(locked=-1), {}, "locked"),
         (Blemishes(locked=40_000), {}, "faults"),
-        (Blemishes(duplicates=9_000), {}, "trades"),
+        (Blemishes(duplicates=5_000), {}, "trades"),
         (Blemishes(halts=7), {}, "halt"),
         (Blemishes(halts=1, halt_seconds=3_600), {}, "halt"),
         (Blemishes(absurd=1), {"late_ns": 5, "late_share": 0.5}, "late"),

@@ -14,7 +14,7 @@ from eventtape.tape import EQUITY_TRADE, QUOTE, check
 from eventtape.tape.ticks import quote_ticks, trade_ticks
 
 S = 10**9
-SMALL = {"symbols": 7, "quotes": 9_000, "trades": 3_000, "seconds": 900}
+SMALL = {"symbols": 7, "quotes": 2_500, "trades": 1_500, "seconds": 250}
 
 
 def whole(seed=1, **more):
@@ -63,10 +63,10 @@ def test_both_orders_hold_the_same_rows_in_their_order():
 def test_batches_keep_to_their_size():
     sizes = [
         (batch.quotes.height + batch.trades.height, batch.quotes)
-        for batch in taq_batches(1, batch_rows=2_000, truth=False, **SMALL)
+        for batch in taq_batches(1, batch_rows=700, truth=False, **SMALL)
     ]
-    assert sum(n for n, _ in sizes) == 12_000
-    assert all(n <= 2_000 for n, _ in sizes)
+    assert sum(n for n, _ in sizes) == 4_000
+    assert all(n <= 700 for n, _ in sizes)
     assert len(sizes) <= 8  # nearly full
     batch = next(taq_batches(1, truth=False, **SMALL))
     assert batch.quote_truth is None

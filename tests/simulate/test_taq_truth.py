@@ -12,7 +12,7 @@ from eventtape.simulate import FACTORS, TaqConfig, taq_day, taq_market
 from eventtape.simulate.taq_market import latent
 
 S = 10**9
-MANY = {"quotes": 400_000, "trades": 200_000}
+MANY = {"quotes": 300_000, "trades": 150_000}
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_sweeps_are_prints_within_microseconds_that_walk_the_book(day):
             (pl.col("place") == "walked").any().alias("walked"),
         )
     )
-    assert sweeps.height > 8_000
+    assert sweeps.height > 5_000
     assert sweeps["len"].min() == 2
     assert sweeps["iso"].all()
     assert (sweeps["sides"] == 1).all()
@@ -142,11 +142,12 @@ def test_late_stamps_spoil_the_match_and_the_right_latency_mends_it():
         assert quote_rule(late, late_ns) == 1.0
         met_late.append(quote_rule(late, 0))
     assert met_late[1] < met_late[0] < 0.995
-    assert met_late[1] < 0.9
+    assert met_late[1] < 0.95
 
 
 def test_some_late_trades_are_late_and_the_tape_is_in_the_order_of_its_stamps():
-    prompt, some = taq_day(8), taq_day(8, late_ns=50_000_000, late_share=0.25)
+    prompt = taq_day(8, **MANY)
+    some = taq_day(8, late_ns=50_000_000, late_share=0.25, **MANY)
     rows = some.trades.hstack(some.truth.trades)
     delay = (rows["ts"] - rows["happened"]).dt.total_nanoseconds()
     assert set(delay.unique()) == {0, 50_000_000}
@@ -189,7 +190,7 @@ def test_the_split_of_the_mids_moves_adds_up(day):
 
 def test_who_moves_the_book_is_an_option():
     """No sweeps, so that nothing else moves it: takers never, half of the time, always."""
-    sizes = {"quotes": 800_000, "trades": 100_000, "symbols": 5, "sweep_continues": 0.0}
+    sizes = {"quotes": 300_000, "trades": 50_000, "symbols": 5, "sweep_continues": 0.0}
     shares = []
     for trade_moves in (0.0, 0.5, 1.0):
         day = taq_day(9, trade_moves=trade_moves, **sizes)
@@ -203,9 +204,9 @@ def test_who_moves_the_book_is_an_option():
 
 def test_the_book_follows_the_efficient_price():
     """The last quote of a second is near the latent price at its end: median within a spread."""
-    config = TaqConfig(seed=10, quotes=1_500_000, trades=200_000, symbols=5)
+    config = TaqConfig(seed=10, quotes=400_000, trades=60_000, symbols=5)
     market = taq_market(config)
-    day = taq_day(10, quotes=1_500_000, trades=200_000, symbols=5)
+    day = taq_day(10, quotes=400_000, trades=60_000, symbols=5)
     known = day.quotes.hstack(day.truth.quotes)
     for g, name in enumerate(config.names):
         mine = known.filter(pl.col("symbol") == name)
@@ -283,6 +284,6 @@ def test_quiet_is_one_and_an_amplified_stretch_is_what_it_says():
         own = np.array(own) / market.volatility[:, None]
         ratio = math.sqrt(np.mean(own[:, inside] ** 2) / np.mean(own[:, ~inside] ** 2))
         assert ratio == pytest.approx(wanted, rel=4.0 / math.sqrt(2 * 40 * 4_000))
-    day = taq_day(13, amplified=((5_000, 9_000, 2.3),))
+    day = taq_day(13, amplified=((5_000, 9_000, 2.3),), quotes=9_000, trades=0)
     np.testing.assert_array_equal(day.truth.seconds["amplification"], loud.amplification)
-    assert not taq_day(13).quotes["bid"].equals(day.quotes["bid"])
+    assert not taq_day(13, quotes=9_000, trades=0).quotes["bid"].equals(day.quotes["bid"])

@@ -177,7 +177,10 @@ def _show(chosen: Universe, members: pl.DataFrame, calendar: str, *, simulated: 
         )
     ]
     if "mean_dollars" in members.columns:
-        other = [pl.col("dollars_from").alias("dollars from"), pl.col("traded_as").alias("traded as")]
+        other = [
+            pl.col("dollars_from").alias("dollars from"),
+            pl.col("traded_as").alias("traded as"),
+        ]
         # Columns that would say the same on every line are left to --json.
         told = [(members["dollars_from"] != "dollar_volume").any()]
         told.append((members["traded_as"] != members["symbol"]).any())

@@ -1,8 +1,8 @@
 r"""A cross-section whose five factor returns are known: sorts as in Fama and French (2015).
 
-Stocks have a market value, book-to-market, profitability and investment, drawn once; returns follow
+Stocks have a market value, book-to-market, profitability and investment, drawn once. Returns are
 
-    r_i = beta_i M + sum_c load_ic C_c + own noise         c = size, value, profitability, investment
+    r_i = beta_i M + sum_c load_ic C_c + own noise     c: size, value, profitability, investment
 
 with loadings that rise in the rank of the characteristic. Portfolios are the 2 x 3 sorts: size at
 the median of the large exchange's stocks, each characteristic at its 30th and 70th percentile,

@@ -6,8 +6,9 @@ stays within h = max(0.3 spread, 0.6 cents) of the mid. Beyond that a move is du
 (``trade_moves``) says whose it is:
 
 * the makers': the next quote is centred on p again (quote-driven);
-* a taker's: the next trade at the quote takes the side of p, and the quote that answers it, at the
-  same ns or 10 microseconds to 5 ms later, is centred on p (trade-driven).
+* a taker's: a trade comes at once, and once one is at the quote it has the side of p; the quote
+  that answers it, at the same ns or 10 microseconds to 5 ms later, is centred on p (trade-driven).
+  In a second that has no trade left makers wait for the next one, but not beyond 4 h.
 
 Other trades have a side of their own, which tends to repeat. A trade is a print at the quote, at
 the midpoint, improved (inside the spread on the taker's side of the mid), off the book (ineligible,
@@ -176,13 +177,16 @@ def run_cells(  # noqa: C901, PLR0912, PLR0915 - the two kinds of event share th
             seen = t
             bid, ask = book[BID], book[ASK]
             off = p - 0.5 * (bid + ask)
-            due = abs(off) > max(0.3 * (ask - bid), 0.6)
-            if due and book[MOVER] == _NOBODY:
-                book[MOVER] = _TAKER if _uniform(random) < chance.trade_moves else _MAKERS
-            elif not due:
+            rest = max(0.3 * (ask - bid), 0.6)
+            if abs(off) <= rest:
                 book[MOVER] = _NOBODY
+            elif book[MOVER] == _NOBODY:
+                book[MOVER] = _TAKER if _uniform(random) < chance.trade_moves else _MAKERS
+            if trades_left == 0 and book[MOVER] == _TAKER and abs(off) > 4.0 * rest:
+                book[MOVER] = _MAKERS
             recentre, answered = False, False
-            if _uniform(random) * left < quotes_left:
+            quote_next = _uniform(random) * left < quotes_left
+            if trades_left == 0 or (quote_next and book[MOVER] != _TAKER):
                 if book[MOVER] == _MAKERS:
                     recentre = True
                 elif book[MOVER] == _TAKER or _uniform(random) < 0.75:
@@ -280,6 +284,8 @@ def run_cells(  # noqa: C901, PLR0912, PLR0915 - the two kinds of event share th
                     book[BID_SIZE] = 100 * (1 + int(_uniform(random) * lots))
                     book[BID] = level
             if recentre:
+                if _uniform(random) < 0.3:
+                    book[TARGET] = _aim(random, spread)
                 book[BID] = max(1, math.floor(p - 0.5 * book[TARGET] + 0.5))
                 book[ASK] = book[BID] + book[TARGET]
                 if book[BID] != bid:

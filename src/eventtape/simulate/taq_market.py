@@ -92,8 +92,8 @@ class TaqConfig:
     seed: int
     symbols: int = 40  # full-tick symbols SIM000, SIM001 ...
     streams: int = 8_000  # one-second quote streams STR0000, STR0001 ...
-    quotes: int = 400_000  # rows over all full-tick symbols
-    trades: int = 80_000
+    quotes: int = 1_000_000  # rows over all full-tick symbols
+    trades: int = 200_000
     date: str = "2000-01-03"  # the session opens at 14:30 UTC
     seconds: int = SESSION
     iso_share: float = 0.40  # intermarket sweep orders
@@ -101,9 +101,7 @@ class TaqConfig:
     midpoint_share: float = 0.08
     improved_share: float = 0.12  # inside the spread on the taker's side of the mid
     ineligible_share: float = 0.02  # off the book, ``eligible`` false
-    trade_moves: float = (
-        0.50  # chance that the book's next move to the efficient price is a trade's
-    )
+    trade_moves: float = 0.50  # chance that a trade moves the book to the efficient price
     persistence: float = 0.60  # chance that an uninformed order has the side of the one before
     same_ns_share: float = 0.05  # of the quotes that answer a trade: stamped at its very ns
     late_ns: int = 0  # a late trade is stamped so much after it happened
@@ -139,7 +137,8 @@ class TaqConfig:
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise InputError("a share from 0 to 1", met=getattr(self, name), column=name)
         if not 0.0 <= self.sweep_continues < 1.0:
-            raise InputError("a chance >= 0 and < 1", met=self.sweep_continues)
+            met = self.sweep_continues
+            raise InputError("a chance >= 0 and < 1", met=met, column="sweep_continues")
         kinds = self.iso_share + self.midpoint_share + self.improved_share + self.ineligible_share
         if kinds > 1.0 + 1e-12:
             raise InputError("shares of trades that sum to at most 1", met=kinds)

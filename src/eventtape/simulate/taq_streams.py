@@ -2,7 +2,8 @@ r"""Thousands of one-second books that share the day's factors, and weights that
 
 Streams ``STR0000``, ``STR0001`` ... follow r = beta'F + a s e as the full-tick symbols do, with the
 same F and a. The row stamped T is the book at the end of the second ``T - 1 s <= t < T``. A stream
-quotes in a second with its own chance (a stale name in one of fifty): then its book is set around
+quotes in a second with its own chance (0.4 for the smallest to 1 for the largest, 0.02 for a stale
+name of any size): then its book is set around
 the efficient price at T, in whole cents, and its age is a few hundredths of a second; otherwise the
 old book stands and ages by a second. Some rows are missing altogether.
 
@@ -94,7 +95,7 @@ def stream_truth(config: TaqConfig) -> StreamTruth:
         1.0 + rng.exponential(2.0, n),
         beta,
         rng.uniform(0.010, 0.030, n) / np.sqrt(SESSION),
-        np.where(stale, 0.02, rng.uniform(0.3, 1.0, n)),
+        np.where(stale, 0.02, 0.4 + 0.6 * np.argsort(np.argsort(cap)) / n),
         stale,
         _weights(cap, beta),
     )

@@ -92,6 +92,9 @@ def _dates(table: pl.DataFrame, column: str, file: str | Path, *, blank: bool = 
 
 def _numbers_or_blank(table: pl.DataFrame, column: str, file: str | Path) -> pl.Series:
     values = table[column]
-    kept = table.with_columns(values.fill_null("0" if values.dtype == pl.String else 0))
-    cast = numbers(kept, column, file=file)
-    return cast.set(values.is_null(), None)
+    if not (values.dtype in {pl.String, pl.Null} or values.dtype.is_numeric()):
+        raise InputError("a column of numbers", met=str(values.dtype), file=file, column=column)
+    cast = values.cast(pl.Float64, strict=False)
+    bad = values.is_not_null() & ~cast.is_finite().fill_null(value=False)
+    refuse(values, bad, "a finite number or a blank", file=file)
+    return cast

@@ -2,8 +2,8 @@
 
 A tick frame may be ordered by symbol and then time (a vendor's flat file) or by time alone (a
 stream); within a symbol, times must not fall. What comes out is grouped: the rows of group g are
-``start[g]`` to ``start[g + 1]``, all of symbol ``names[g]``, in their old order. A frame already
-grouped is not copied.
+``start[g]`` to ``start[g + 1]``, all of symbol ``names[g]``, in their old order; the symbols are in
+the order they first appear. A frame already grouped is not copied.
 
 Checked on the way, at memory speed: types, times that fall, prices and sizes that are negative, not
 finite, or zero where a trade or a quoted side must have one. The error names the row.
@@ -12,7 +12,7 @@ finite, or zero where a trade or a quoted side must have one. The error names th
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -22,7 +22,8 @@ from eventtape.arrays import BoolArray, FloatArray, IntArray
 from eventtape.clock import format_ns
 from eventtape.errors import InputError
 from eventtape.tape.feed import times_ns
-from eventtape.tape.records import EQUITY_TRADE, QUOTE, Record
+from eventtape.tape.records import EQUITY_TRADE, QUOTE, TIME, Record
+from eventtape.tape.tick_groups import Groups, group_ends, group_order, group_rows, grouped
 from eventtape.threads import run_groups
 
 __all__ = ["QuoteTicks", "TradeTicks", "group_ends", "quote_ticks", "trade_ticks"]
@@ -54,6 +55,13 @@ class TradeTicks(NamedTuple):
     order: IntArray | None  # (n,) row of the frame each came from; None where nothing moved
 
 
+class _Place(NamedTuple):
+    """Where the frame's rows stand for the reader: in which file, after how many others."""
+
+    file: str | None
+    first_row: int
+
+
 def quote_ticks(
     frame: pl.DataFrame,
     *,
@@ -66,10 +74,12 @@ def quote_ticks(
     ``symbol`` may be String, Categorical or Enum. Raises :class:`InputError` naming file, row
     (1-based), column, the value met and the one wanted.
     """
-    names, start, order = _groups(frame, QUOTE, file)
-    ts = _column(times_ns(frame), order)
+    place = _Place(file, first_row)
+    groups = _groups(frame, QUOTE, place)
+    names, start, order = groups.names, groups.start, group_order(groups)
+    ts = grouped(_times(frame, place), groups)
     bid, bid_size, ask, ask_size = (
-        _column(_numbers(frame, name, file), order)
+        grouped(_numbers(frame, name, place), groups)
         for name in ("bid", "bid_size", "ask", "ask_size")
     )
     blocks = np.full(-(-ts.size // _BLOCK), _BLOCK)
@@ -80,92 +90,70 @@ def quote_ticks(
     low = min(run_groups(first_bad, blocks, threads))
     if low < ts.size:
         values = {"bid": bid, "bid_size": bid_size, "ask": ask, "ask_size": ask_size}
-        _refuse(low, start, ts, values, _QUOTE_RULES, _Place(order, file, first_row))
+        _refuse(low, start, ts, values, _QUOTE_RULES, order, place)
     return QuoteTicks(names, start, ts, bid, bid_size, ask, ask_size, order)
 
 
 def trade_ticks(frame: pl.DataFrame, *, file: str | None = None, first_row: int = 0) -> TradeTicks:
     """The arrays of a trades frame, grouped and checked, as :func:`quote_ticks` does."""
-    names, start, order = _groups(frame, EQUITY_TRADE, file)
-    ts = _column(times_ns(frame), order)
-    price, size = (_column(_numbers(frame, name, file), order) for name in ("price", "size"))
-    iso, eligible = (_column(_flags(frame, name, file), order) for name in ("iso", "eligible"))
+    place = _Place(file, first_row)
+    groups = _groups(frame, EQUITY_TRADE, place)
+    names, start, order = groups.names, groups.start, group_order(groups)
+    ts = grouped(_times(frame, place), groups)
+    price, size = (grouped(_numbers(frame, name, place), groups) for name in ("price", "size"))
+    iso, eligible = (grouped(_flags(frame, name, place), groups) for name in ("iso", "eligible"))
     low = _bad_trades(start, ts, price, size)
     if low < ts.size:
         values = {"price": price, "size": size}
-        _refuse(low, start, ts, values, _TRADE_RULES, _Place(order, file, first_row))
+        _refuse(low, start, ts, values, _TRADE_RULES, order, place)
     return TradeTicks(names, start, ts, price, size, iso, eligible, order)
 
 
-def group_ends(symbol: pl.Series) -> IntArray:
-    """First row of each run of equal symbols, then the number of rows, int64 ``(n_runs + 1,)``.
-
-    >>> group_ends(pl.Series(["A", "A", "B"])).tolist()
-    [0, 2, 3]
-    """
-    if symbol.is_empty():
-        return np.zeros(1, np.int64)
-    if symbol.dtype == pl.String:
-        changes = (symbol != symbol.shift(1)).fill_null(value=True).arg_true().to_numpy()
-    else:
-        codes = symbol.to_physical().to_numpy()
-        changes = np.flatnonzero(codes[1:] != codes[:-1]) + 1
-        changes = np.r_[0, changes]
-    ends: IntArray = np.r_[changes, len(symbol)].astype(np.int64)
-    return ends
-
-
-def _groups(
-    frame: pl.DataFrame, record: Record, file: str | None
-) -> tuple[tuple[str, ...], IntArray, IntArray | None]:
+def _groups(frame: pl.DataFrame, record: Record, place: _Place) -> Groups:
     missing = [name for name in record.columns if name not in frame.columns]
     if missing:
         wanted = f"the column(s) {', '.join(missing)} of a {record.name}"
-        raise InputError(wanted, met=frame.columns, file=file, column=missing[0])
+        raise InputError(wanted, met=frame.columns, file=place.file, column=missing[0])
     symbol = frame["symbol"]
     if not isinstance(symbol.dtype, pl.String | pl.Categorical | pl.Enum):
-        raise InputError("symbols as text", met=str(symbol.dtype), file=file, column="symbol")
-    if symbol.null_count():
-        row = int(symbol.is_null().arg_true()[0])
-        raise InputError("a symbol", met=None, file=file, row=row + 1, column="symbol")
-    start = group_ends(symbol)
-    names = symbol.gather(start[:-1]).cast(pl.String).to_list()
-    if len(set(names)) == len(names):
-        return tuple(names), start, None
-    codes = symbol.rank("dense").to_numpy() if symbol.dtype == pl.String else symbol.to_physical()
-    order = np.argsort(np.asarray(codes), kind="stable")
-    grouped = symbol.gather(order)
-    start = group_ends(grouped)
-    return tuple(grouped.gather(start[:-1]).cast(pl.String).to_list()), start, order
+        raise _type_fault("symbols as text", symbol, place)
+    _whole(symbol, place)
+    return group_rows(symbol)
 
 
-_Values = TypeVar("_Values", bound=np.ndarray[Any, Any])
+def _times(frame: pl.DataFrame, place: _Place) -> IntArray:
+    if frame["ts"].dtype != TIME:
+        raise _type_fault(f"values of type {TIME}", frame["ts"], place)
+    _whole(frame["ts"], place)
+    return times_ns(frame)
 
 
-def _column(values: _Values, order: IntArray | None) -> _Values:
-    return np.ascontiguousarray(values if order is None else values[order])  # type: ignore[return-value]
-
-
-def _numbers(frame: pl.DataFrame, name: str, file: str | None) -> FloatArray:
+def _numbers(frame: pl.DataFrame, name: str, place: _Place) -> FloatArray:
     values = frame[name]
     if not values.dtype.is_numeric():
-        raise InputError("values of type Float64", met=str(values.dtype), file=file, column=name)
-    _whole(values, file)
+        raise _type_fault("values of type Float64", values, place)
+    _whole(values, place)
     return values.cast(pl.Float64).to_numpy()
 
 
-def _flags(frame: pl.DataFrame, name: str, file: str | None) -> BoolArray:
+def _flags(frame: pl.DataFrame, name: str, place: _Place) -> BoolArray:
     values = frame[name]
     if values.dtype != pl.Boolean:
-        raise InputError("values of type Boolean", met=str(values.dtype), file=file, column=name)
-    _whole(values, file)
+        raise _type_fault("values of type Boolean", values, place)
+    _whole(values, place)
     return values.to_numpy()
 
 
-def _whole(values: pl.Series, file: str | None) -> None:
+def _type_fault(wanted: str, values: pl.Series, place: _Place) -> InputError:
+    return InputError(wanted, met=str(values.dtype), file=place.file, column=values.name)
+
+
+def _whole(values: pl.Series, place: _Place) -> None:
     if values.null_count():
+        wanted = "a symbol" if values.name == "symbol" else "a value"
         row = int(values.is_null().arg_true()[0])
-        raise InputError("a value", met=None, file=file, row=row + 1, column=values.name)
+        at = place.first_row + row + 1
+        raise InputError(wanted, met=None, file=place.file, row=at, column=values.name)
 
 
 class _Rule(NamedTuple):
@@ -207,29 +195,21 @@ _TRADE_RULES = (
 _BLOCK = 2048
 
 
-class _Place(NamedTuple):
-    """How to name a row of grouped arrays as the reader's file counts it."""
-
-    order: IntArray | None
-    file: str | None
-    first_row: int
-
-    def fault(self, row: int, column: str, wanted: str, met: object) -> InputError:
-        at = row if self.order is None else int(self.order[row])
-        return InputError(
-            wanted, met=met, file=self.file, row=self.first_row + at + 1, column=column
-        )
-
-
 def _refuse(
     low: int,
     start: IntArray,
     ts: IntArray,
     values: dict[str, FloatArray],
     rules: tuple[_Rule, ...],
+    order: IntArray | None,
     place: _Place,
 ) -> None:
     """Raise for the first fault in the block that begins at row ``low``."""
+
+    def fault(at: int, column: str, wanted: str, met: object) -> InputError:
+        row = place.first_row + (at if order is None else int(order[at])) + 1
+        return InputError(wanted, met=met, file=place.file, row=row, column=column)
+
     high = min(low + _BLOCK, ts.size)
     falls = np.zeros(high - low, np.bool_)
     inside = np.arange(max(low, 1), high)
@@ -243,9 +223,9 @@ def _refuse(
     if which == 0:
         before, now = int(ts[at - 1]), int(ts[at])
         met = f"{now} ns ({format_ns(now)}) after {before} ns"
-        raise place.fault(at, "ts", "times that do not fall within each symbol", met)
+        raise fault(at, "ts", "times that do not fall within each symbol", met)
     rule = rules[which - 1]
-    raise place.fault(at, rule.column, rule.wanted, float(values[rule.column][at]))
+    raise fault(at, rule.column, rule.wanted, float(values[rule.column][at]))
 
 
 @njit(cache=True, nogil=True)

@@ -150,7 +150,7 @@ def _through(state: RollingState, y: FloatArray, x: FloatArray) -> RollingBeta:
     K = x.shape[1]
     out = np.empty((y.shape[0], K + 1, y.shape[1]))
     status = np.empty(y.shape, np.int8)
-    row = advance(x, y, (0,) * (K + 1), *state, out, status)
+    row = advance(x, y, *state, out, status)
     if row >= 0:
         both = np.r_[x[row], y[row]]
         at = int(np.flatnonzero(np.isinf(both))[0])

@@ -6,7 +6,7 @@ tail of one block plus the head of the next (van Herk 1992; Gil and Werman 1993)
     S_t = tail[j + 1] + head_j,   tail[j] = sum of the last block's rows from j on,
 
 so a wild row is forgotten to the last bit once it has left, and errors do not grow with the day.
-Sums are taken about the last block's mean c, which is moved once a block. With s the sums of F - c
+Sums are taken about a point c of the last block, which is moved once a block. With s the sums of F - c
 and M = S_FF - s s'/W, all coefficients are one matrix times the sums of the asset,
 
     b = M^-1 (S_Fr - s s_r / W),   a = c_r + s_r / W - (c + s / W)' b,
@@ -32,17 +32,20 @@ UNEXPLAINED = 1e-9
 """The least share of a factor's variance that the factors before it may leave unexplained."""
 
 _STILL = 1e-24  # a variance this small beside the level's square is rounding, not a move
+_LOST = 1e-12  # share of a difference of sums below which its digits are rounding
 _GROUP = 64  # rows solved side by side: enough to hide latencies, few enough for the first cache
 
 
 @njit(cache=True, error_model="numpy")
 def _shift(rows: FloatArray, c: FloatArray) -> None:
-    """The mean of a block, rows not seen counted as nought."""
-    c[:] = 0.0
-    for j in range(rows.shape[0]):
-        for i in range(c.shape[0]):
-            c[i] += 0.0 if np.isnan(rows[j, i]) else rows[j, i]
-    c /= rows.shape[0]
+    """The middle one of three rows of a block, each column by itself; no wild row moves it far."""
+    W = rows.shape[0]
+    for i in range(c.shape[0]):
+        a, b, d = rows[0, i], rows[W // 2, i], rows[W - 1, i]
+        a = c[i] if np.isnan(a) else a
+        b = c[i] if np.isnan(b) else b
+        d = c[i] if np.isnan(d) else d
+        c[i] = max(min(a, b), min(max(a, b), d))
 
 
 @njit(cache=True, error_model="numpy")
@@ -56,7 +59,7 @@ def _close_block(
     head_x: FloatArray,
     head_y: FloatArray,
 ) -> None:
-    """Move the shift to this block's mean, sum its tails about it, and empty the heads."""
+    """Move the shift into this block, sum its tails about it, and empty the heads."""
     (W, K), N = x.shape, y.shape[1]
     _shift(x, cx)
     _shift(y, cy)
@@ -115,14 +118,17 @@ def _design(
 
 
 @njit(cache=True, error_model="numpy")
-def _eliminate(n: int, W: int, cx: FloatArray, M: FloatArray, B: FloatArray, bad: Codes) -> None:
+def _eliminate(
+    n: int, W: int, cx: FloatArray, M: FloatArray, s: FloatArray, B: FloatArray, bad: Codes
+) -> None:
     """M ``(K, K, n)`` becomes L and, on its diagonal, D^-1 of M = L D L'."""
     K = cx.shape[0]
     least = np.empty(n)
     for k in range(K):
         still = _STILL * W * cx[k] * cx[k]
         for q in range(n):
-            least[q] = max(UNEXPLAINED * M[k, k, q], still)
+            lost = _LOST * s[k, q] * s[k, q] / W  # what taking the mean out leaves unknown
+            least[q] = max(UNEXPLAINED * M[k, k, q], still, lost)
         for m in range(k):
             B[k, m, :n] = M[k, m, :n]  # B is L D
             for p in range(m):
@@ -213,17 +219,23 @@ def _sums(
 
 
 @njit(cache=True, error_model="numpy")
-def _coefficients(
-    width: tuple[int, ...], C: FloatArray, S: FloatArray, cy: FloatArray, out: FloatArray
-) -> None:
+def _coefficients(C: FloatArray, S: FloatArray, cy: FloatArray, out: FloatArray) -> None:
     """C times the sums, ``(K + 1, n_assets)``: the betas, and the intercept last."""
-    K1, N = len(width), S.shape[1]
+    K1, N = S.shape
     for k in range(K1):
+        c, d = C[k, 0], C[k, 1]
         for i in range(N):
-            d = 0.0
-            for m in range(K1):
-                d += C[k, m] * S[m, i]
-            out[k, i] = d
+            out[k, i] = c * S[0, i] + d * S[1, i]
+        m = 2
+        while m + 1 < K1:  # by twos: half the passes over the answer
+            c, d = C[k, m], C[k, m + 1]
+            for i in range(N):
+                out[k, i] += c * S[m, i] + d * S[m + 1, i]
+            m += 2
+        if m < K1:
+            c = C[k, m]
+            for i in range(N):
+                out[k, i] += c * S[m, i]
     for i in range(N):
         out[K1 - 1, i] += cy[i]
 
@@ -277,7 +289,6 @@ def _take(
 def advance(
     factors: FloatArray,
     returns: FloatArray,
-    width: tuple[int, ...],
     rows: IntArray,
     x: FloatArray,
     y: FloatArray,
@@ -292,15 +303,11 @@ def advance(
     out: FloatArray,
     status: Codes,
 ) -> int:
-    """Every row through the window, the state arrays moved on; the row of an infinity, else -1.
-
-    ``width`` has K + 1 parts: so the compiler knows K, and unrolls the sum over factors.
-    """
-    (W, N), K1 = y.shape, len(width)
-    K = K1 - 1
-    dy, S = np.empty(N), np.zeros((K1, N))
+    """Every row through the window, the state arrays moved on; the row of an infinity, else -1."""
+    (W, N), K = y.shape, x.shape[1]
+    dy, S = np.empty(N), np.zeros((K + 1, N))
     M, s, B = np.empty((K, K, _GROUP)), np.empty((K, _GROUP)), np.empty((K, K, _GROUP))
-    C, bad = np.empty((_GROUP, K1, K1)), np.empty(_GROUP, np.int8)
+    C, bad = np.empty((_GROUP, K + 1, K + 1)), np.empty(_GROUP, np.int8)
     t = 0
     while t < returns.shape[0]:
         n0 = rows[0]
@@ -315,7 +322,7 @@ def advance(
             s[:, n - 1] = tail_x[0, K]
             M[:, :, n - 1] = tail_x[0, :K] - np.outer(tail_x[0, K], tail_x[0, K]) / W
             S[:] = tail_y[0]
-        _eliminate(n, W, cx, M, B, bad)
+        _eliminate(n, W, cx, M, s, B, bad)
         _invert(n, M, B)
         _multiply(n, M, B, C)
         _border(n, W, cx, s, C)
@@ -329,7 +336,7 @@ def advance(
             if bad[q]:
                 out[t + q] = np.nan
                 continue
-            _coefficients(width, C[q], S, cy, out[t + q])
+            _coefficients(C[q], S, cy, out[t + q])
             if n0 + q - bad_y[N] < W:
                 _blank(n0 + q, W, bad_y, out[t + q], status[t + q])
         if ends and not first:

@@ -102,7 +102,7 @@ def close(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _quotes(
+def _quotes(  # noqa: PLR0915 - what would be split off is what one walk over memory saves
     sums: FloatArray,
     book: FloatArray,
     room: FloatArray,
@@ -311,7 +311,7 @@ def _scene(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fold(  # noqa: PLR0915 - one walk over two streams; a callee cannot move five places on
+def fold(
     state: FeatureState,
     symbol: IntArray,
     quotes: QuoteRows,

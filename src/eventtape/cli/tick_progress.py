@@ -1,0 +1,86 @@
+"""The progress of a pass over tick files: rows, rows a second, and the share of bytes if known."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+    from rich.progress import Progress
+
+__all__ = ["TickProgress", "tick_progress"]
+
+
+class TickProgress:
+    """Counts rows as frames pass by. Bytes move with the rows in a Parquet file, which says how
+    many it holds, and else when a file is done: how far a packed file was read nobody knows."""
+
+    def __init__(self, bar: Progress, paths: tuple[Path, ...]) -> None:
+        sizes = sum(path.stat().st_size for path in paths)
+        told = len(paths) > 2 or any(_parquet_rows(path) for path in paths)  # noqa: PLR2004
+        self._bar, self._begun = bar, monotonic()
+        self._line = bar.add_task("ticks", total=sizes if told else None, rows=0, rate=0.0)
+        self.rows = 0
+
+    def watch(self, frames: Iterator[pl.DataFrame], path: Path | None) -> Iterator[pl.DataFrame]:
+        """The frames unchanged, counted as they pass; ``path`` is None where no file is read."""
+        size = 0 if path is None else path.stat().st_size
+        total = None if path is None else _parquet_rows(path)
+        share = 0.0
+        for frame in frames:
+            self.rows += frame.height
+            part = min(size * frame.height / total, size - share) if total else 0.0
+            share += part
+            self._tell(part)
+            yield frame
+        self._tell(size - share)
+
+    @property
+    def seconds(self) -> float:
+        """Since the pass began."""
+        return monotonic() - self._begun
+
+    def _tell(self, more: float) -> None:
+        rate = self.rows / max(self.seconds, 1e-9)
+        self._bar.update(self._line, advance=more, rows=self.rows, rate=rate)
+
+
+@contextmanager
+def tick_progress(paths: tuple[Path, ...], *, quiet: bool) -> Iterator[TickProgress]:
+    """The progress of a pass over files, drawn on standard error where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rows]:,} rows, {task.fields[rate]:,.0f} a second"),
+        TimeElapsedColumn(),
+    )
+    console = Console(file=sys.stderr)
+    hidden = quiet or not console.is_terminal
+    with Progress(*columns, console=console, disable=hidden, transient=True) as bar:
+        yield TickProgress(bar, paths)
+
+
+def _parquet_rows(path: Path) -> int | None:
+    """The rows of a Parquet file; None of any other, whose reader will say what is wrong."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (OSError, pa.ArrowException):
+        return None
