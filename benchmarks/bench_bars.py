@@ -232,7 +232,7 @@ def against_csp(path: Path, folder: Path) -> None:
 
 def flat(sizes: tuple[int, ...]) -> None:
     """Seconds per trade of the walk over Arrow batches made in memory, none stored."""
-    piece = 1_000_000
+    piece, length = 1_000_000, 4_320.0  # as busy whatever the size: 2 hours, a day, ten days
     bars_of_batches(trades(piece, 0, OPEN_S, 60.0).to_batches())
     rows = []
     for n in sizes:
@@ -240,7 +240,6 @@ def flat(sizes: tuple[int, ...]) -> None:
 
         def batches(n: int = n) -> Iterator[pa.RecordBatch]:
             nonlocal spent
-            length = 86_400.0 / (n // piece)
             for i in range(n // piece):
                 begin = time.perf_counter()
                 table = trades(piece, i, OPEN_S + i * length, length)

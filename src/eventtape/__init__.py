@@ -22,14 +22,31 @@ from eventtape.errors import EventTapeError, FetchError, InputError, LakeError
 
 if TYPE_CHECKING:
     from eventtape.arrays import Status
-    from eventtape.frames import filter_probability, gap_table, join_complementary
+    from eventtape.frames import (
+        daily_volume,
+        factor_returns,
+        feature_stream,
+        filter_probability,
+        gap_table,
+        idiosyncratic_amplification,
+        join_complementary,
+        microstructure_features,
+        nbbo_seconds,
+        nbbo_stream,
+        replicate,
+        rolling_beta,
+        sign_trades,
+        train_up_move,
+        universe,
+    )
     from eventtape.report import write_report
-    from eventtape.simulate import MarketTruth, event_night
+    from eventtape.simulate import MarketTruth, event_night, taq_day
     from eventtape.sources import load_folder
     from eventtape.store import Lake, read_tape, write_tape
     from eventtape.studies import EVENTS, SIMULATED, Config, Event, diffusion
     from eventtape.studies.contract import contract
     from eventtape.tape import Feed, Instrument, Tape
+    from eventtape.tape.bars import bars
 
 __all__ = [
     "EVENTS",
@@ -46,14 +63,28 @@ __all__ = [
     "MarketTruth",
     "Status",
     "Tape",
+    "bars",
     "contract",
+    "daily_volume",
     "diffusion",
     "event_night",
+    "factor_returns",
+    "feature_stream",
     "filter_probability",
     "gap_table",
+    "idiosyncratic_amplification",
     "join_complementary",
     "load_folder",
+    "microstructure_features",
+    "nbbo_seconds",
+    "nbbo_stream",
     "read_tape",
+    "replicate",
+    "rolling_beta",
+    "sign_trades",
+    "taq_day",
+    "train_up_move",
+    "universe",
     "write_report",
     "write_tape",
 ]
@@ -61,14 +92,31 @@ __all__ = [
 # Loaded when first asked for: `import eventtape` and `eventtape --help` stay fast.
 _ROOMS = {
     "arrays": ("Status",),
-    "frames": ("filter_probability", "gap_table", "join_complementary"),
+    "frames": (
+        "daily_volume",
+        "factor_returns",
+        "feature_stream",
+        "filter_probability",
+        "gap_table",
+        "idiosyncratic_amplification",
+        "join_complementary",
+        "microstructure_features",
+        "nbbo_seconds",
+        "nbbo_stream",
+        "replicate",
+        "rolling_beta",
+        "sign_trades",
+        "train_up_move",
+        "universe",
+    ),
     "report": ("write_report",),
-    "simulate": ("MarketTruth", "event_night"),
+    "simulate": ("MarketTruth", "event_night", "taq_day"),
     "sources": ("load_folder",),
     "store": ("Lake", "read_tape", "write_tape"),
     "studies": ("EVENTS", "SIMULATED", "Config", "Event", "diffusion"),
     "studies.contract": ("contract",),
     "tape": ("Feed", "Instrument", "Tape"),
+    "tape.bars": ("bars",),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -18,9 +18,10 @@ from eventtape.arrays import IntArray
 from eventtape.clock import duration_ns
 from eventtape.estimators.microstructure import features, signing
 from eventtape.estimators.microstructure.features import Buckets, Features, FeatureState
-from eventtape.tape import asof, seconds
+from eventtape.tape import asof, seconds, stream_clock
 from eventtape.tape.asof import Book, Matched
 from eventtape.tape.seconds import Seconds
+from eventtape.tape.stream_clock import Reached
 from eventtape.tape.ticks import QuoteTicks, TradeTicks, quote_ticks, trade_ticks
 from eventtape.threads import run_groups
 
@@ -83,19 +84,26 @@ def nbbo_stream(
     """
     every_ns = duration_ns(every)
     names: dict[str, int] = {}
-    state = seconds.start(0)
+    state, reached = seconds.start(0), stream_clock.start(0)
     dtype: pl.DataType = pl.String()
     row = 0
     for quotes in batches:
         ticks = quote_ticks(quotes, first_row=row)
-        row += quotes.height
         dtype = quotes.schema["symbol"]
         symbol = _numbered(names, ticks.names)
-        state = _grown(state, seconds.start(len(names) - state.ts.size))
+        new = len(names) - state.ts.size
+        reached = _grown(reached, stream_clock.start(new))
+        reached = stream_clock.forward(reached, (ticks, symbol), first_rows=(row, 0))
+        row += quotes.height
         columns = (ticks.ts, ticks.bid, ticks.bid_size, ticks.ask, ticks.ask_size)
-        state, found = seconds.step(state, symbol, ticks.start, *columns, every_ns=every_ns)
-        if found.ts.size:
-            yield _books(found, tuple(names), dtype)
+        state, found = seconds.step(
+            _grown(state, seconds.start(new)), symbol, ticks.start, *columns, every_ns=every_ns
+        )
+        books = _books(found, tuple(names), dtype)
+        if end_ns is not None:
+            books = books.filter(books["ts"].to_physical() <= end_ns)
+        if books.height:
+            yield books
     found = seconds.finish(state, every_ns=every_ns, end_ns=end_ns)[1]
     if found.ts.size:
         yield _books(found, tuple(names), dtype)
@@ -154,6 +162,7 @@ class TickState(NamedTuple):
     """All that the features of coming events depend on."""
 
     names: tuple[str, ...]
+    reached: Reached
     asof: asof.AsOfState
     signs: signing.Memory
     features: FeatureState
@@ -217,7 +226,7 @@ def feature_stream(
         quoted = quote_ticks(quotes, first_row=rows[1])
         rows = (rows[0] + trades.height, rows[1] + quotes.height)
         present = tuple(dict.fromkeys((*quoted.names, *traded.names)))
-        state, closed = _step(state, traded, quoted, present, options)
+        state, closed = _step(_checked(state, traded, quoted, rows), traded, quoted, present, options)
         if closed.bucket.size:
             yield _table(closed, state.names)
     closed = features.finish(state.features, buckets=options.buckets)[1]
