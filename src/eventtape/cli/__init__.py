@@ -10,7 +10,14 @@ import sys
 
 import typer
 
-from eventtape.cli import diffusion_command, fetch_command, lake_command, universe_command
+from eventtape.cli import (
+    diffusion_command,
+    features_command,
+    fetch_command,
+    lake_command,
+    nbbo_command,
+    universe_command,
+)
 from eventtape.errors import EventTapeError, InputError
 
 __all__ = ["app", "main"]
@@ -28,6 +35,8 @@ app.command("demo")(diffusion_command.demo)
 app.command("validate")(diffusion_command.validate)
 app.command("fetch")(fetch_command.fetch)
 app.command("universe")(universe_command.universe)
+app.command("features")(features_command.features)
+app.command("nbbo")(nbbo_command.nbbo)
 app.add_typer(lake_command.app, name="lake")
 
 

@@ -40,54 +40,32 @@ class TickPass:
 
         self._how, self._day_of, self._progress = how, day_of, progress
         self._most = runs_held(every_ns)
-        counts: dict[Kind, Counter[str]] = {"trades": Counter(), "quotes": Counter()}
-        self._meters = {kind: TickMeter(counts=counts[kind]) for kind in counts}
-        self._counts = counts
-        self._kept: tuple[str, ...] | None = None
+        self._counts: dict[Kind, Counter[str]] = {"trades": Counter(), "quotes": Counter()}
+        self._meters = {kind: TickMeter(counts=seen) for kind, seen in self._counts.items()}
         self.rows: Counter[str] = Counter()
         self.days: dict[Any, Day] = {}
         self.not_traded: Counter[str] = Counter()
 
-    def files(self, paths: dict[str, tuple[Path, ...]], symbols: list[str] | None) -> Iterator[Run]:
-        """The runs of files, each day's together; only these symbols where some are named."""
-        from eventtape.tape.paired import paired
+    def runs(
+        self, paths: dict[str, tuple[Path, ...]], symbols: list[str] | None, simulate: int | None
+    ) -> Iterator[Run]:
+        """The runs of the files, or of the simulated day; only of these symbols where named.
 
-        self._kept = tuple(symbols) if symbols else None
-        trades, quotes = paths.get("trades", ()), paths["quotes"]
-        for files in files_by_day(trades, quotes, self._how, self._day_of):
-            chunks = paired(
-                self._side(files.trades, "trades"),
-                self._side(files.quotes, "quotes"),
-                self._how.order,  # type: ignore[arg-type]
-            )
-            yield from self._runs(_placed(chunks, files))
-
-    def simulated(self, seed: int, symbols: list[str] | None) -> Iterator[Run]:
-        """The runs of a simulated day."""
-        from eventtape.simulate import taq_batches
-
-        def chunks() -> Iterator[Chunk]:
-            for batch in taq_batches(seed, order=self._how.order, only=symbols, truth=False):
-                self._count(batch.trades, "trades")
-                self._count(batch.quotes, "quotes")
-                yield batch.trades, batch.quotes
-
-        def watched() -> Iterator[Chunk]:
-            for trades, quotes in chunks():
-                for _ in self._progress.watch(iter((trades, quotes)), None):
-                    pass
-                yield trades, quotes
-
-        yield from self._runs(watched())
-
-    def refuse_nothing(self, session: str, symbols: list[str] | None) -> None:
-        """Refuse a pass that met no tick of a session, or none of the symbols named."""
-        if self.days:
-            return
-        if self.not_traded:
-            met = f"only {', '.join(sorted(self.not_traded))}"
-            raise InputError(f"ticks on a session of {session} (or --session none)", met=met)
-        raise InputError(f"ticks of {', '.join(symbols or ['some symbol'])}", met="none")
+        A pass that met no tick of a session, or none of the symbols, is an :class:`InputError`.
+        """
+        if simulate is None:
+            for files in files_by_day(
+                paths.get("trades", ()), paths["quotes"], self._how, self._day_of
+            ):
+                yield from self._by_day(self._paired(files, symbols))
+        else:
+            yield from self._by_day(self._simulated(simulate, symbols))
+        if not self.days:
+            wanted, met = f"ticks of {', '.join(symbols or ['some symbol'])}", "none"
+            if self.not_traded:
+                wanted = "ticks on a session of the calendar (or --session none)"
+                met = f"only {', '.join(sorted(self.not_traded))}"
+            raise InputError(wanted, met=met)
 
     def health(self) -> dict[str, dict[str, Any]]:
         """What the meters counted, for each side that had a row."""
@@ -95,12 +73,11 @@ class TickPass:
             kind: self._meters[kind].health()._asdict() for kind in self._meters if self.rows[kind]
         }
 
-    def _runs(self, chunks: Iterator[Chunk]) -> Iterator[Run]:
+    def _by_day(self, chunks: Iterator[Chunk]) -> Iterator[Run]:
         from eventtape.tape.days import day_runs
 
-        before = dict(self.days)
-        order: Any = self._how.order
-        for run in day_runs(chunks, self._day_of, order, most_symbols=self._most):
+        before = set(self.days)
+        for run in day_runs(chunks, self._day_of, self._how.order, most_symbols=self._most):
             if run.day.date in before:
                 wanted = "files of one day that begin on it, or one file of all days on either side"
                 raise InputError(wanted, met=f"{run.day.date} again, after other files of it")
@@ -111,30 +88,43 @@ class TickPass:
             self.days[run.day.date] = run.day
             yield run
 
-    def _side(self, paths: tuple[Path, ...], kind: Kind) -> Iterator[pl.DataFrame]:
+    def _paired(self, files: Files, symbols: list[str] | None) -> Iterator[Chunk]:
+        """The files' chunks; an error that cannot know its file is told which were being read."""
+        from eventtape.tape.paired import paired
+
+        trades = self._side(files.trades, "trades", symbols)
+        quotes = self._side(files.quotes, "quotes", symbols)
+        try:
+            yield from paired(trades, quotes, self._how.order)
+        except InputError as error:
+            if error.file is None:
+                error.add_note(f"in {', '.join(map(str, (*files.trades, *files.quotes)))}")
+            raise
+
+    def _side(
+        self, paths: tuple[Path, ...], kind: Kind, symbols: list[str] | None
+    ) -> Iterator[pl.DataFrame]:
         import polars as pl
 
         for path in paths:
             frames = scan(path, kind, self._how, counts=self._counts[kind])
             for frame in self._progress.watch(frames, path):
                 kept = frame
-                if self._kept is not None:
-                    kept = frame.filter(pl.col("symbol").cast(pl.String).is_in(self._kept))
-                if kept.height:
-                    self._count(kept, kind)
-                    yield kept
+                if symbols:
+                    kept = frame.filter(pl.col("symbol").cast(pl.String).is_in(symbols))
+                self._count(kept, kind)
+                yield kept
+
+    def _simulated(self, seed: int, symbols: list[str] | None) -> Iterator[Chunk]:
+        from eventtape.simulate import taq_batches
+
+        for batch in taq_batches(seed, order=self._how.order, only=symbols, truth=False):
+            self._count(batch.trades, "trades")
+            self._count(batch.quotes, "quotes")
+            self._progress.count(batch.trades.height + batch.quotes.height)
+            yield batch.trades, batch.quotes
 
     def _count(self, frame: pl.DataFrame, kind: Kind) -> None:
         if frame.height:
             self.rows[kind] += frame.height
             self._meters[kind].add(frame)
-
-
-def _placed(chunks: Iterator[Chunk], files: Files) -> Iterator[Chunk]:
-    """The chunks; an error that cannot know its file is told which ones were being read."""
-    try:
-        yield from chunks
-    except InputError as error:
-        if error.file is None:
-            error.add_note(f"in {', '.join(map(str, (*files.trades, *files.quotes)))}")
-        raise

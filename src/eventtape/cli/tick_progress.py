@@ -27,27 +27,27 @@ class TickProgress:
         self._line = bar.add_task("ticks", total=sizes if told else None, rows=0, rate=0.0)
         self.rows = 0
 
-    def watch(self, frames: Iterator[pl.DataFrame], path: Path | None) -> Iterator[pl.DataFrame]:
-        """The frames unchanged, counted as they pass; ``path`` is None where no file is read."""
-        size = 0 if path is None else path.stat().st_size
-        total = None if path is None else _parquet_rows(path)
-        share = 0.0
+    def watch(self, frames: Iterator[pl.DataFrame], path: Path) -> Iterator[pl.DataFrame]:
+        """The frames of a file unchanged, counted as they pass."""
+        size, total = path.stat().st_size, _parquet_rows(path)
+        done = 0.0
         for frame in frames:
-            self.rows += frame.height
-            part = min(size * frame.height / total, size - share) if total else 0.0
-            share += part
-            self._tell(part)
+            part = min(size * frame.height / total, size - done) if total else 0.0
+            done += part
+            self.count(frame.height, part)
             yield frame
-        self._tell(size - share)
+        self.count(0, size - done)
 
     @property
     def seconds(self) -> float:
         """Since the pass began."""
         return monotonic() - self._begun
 
-    def _tell(self, more: float) -> None:
+    def count(self, rows: int, size: float = 0.0) -> None:
+        """Note more rows and the bytes they took."""
+        self.rows += rows
         rate = self.rows / max(self.seconds, 1e-9)
-        self._bar.update(self._line, advance=more, rows=self.rows, rate=rate)
+        self._bar.update(self._line, advance=size, rows=self.rows, rate=rate)
 
 
 @contextmanager

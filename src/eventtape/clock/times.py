@@ -17,6 +17,7 @@ __all__ = ["MINUTE", "SECOND", "as_date", "duration_ns", "format_ns", "parse_ns"
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
 _UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": SECOND, "m": MINUTE, "h": 60 * MINUTE}
+_LONGEST = 876_600 * 60 * MINUTE  # 100 years: added to a time of today it is still an int64
 
 
 def parse_ns(text: str) -> int:
@@ -49,7 +50,10 @@ def duration_ns(text: str) -> int:
     match = re.fullmatch(r"(\d{1,15})(ns|us|ms|s|m|h)", text.strip())
     if match is None:
         raise InputError("a length of time such as 1m, 30s, 50ms or 0ms", met=text)
-    return int(match[1]) * _UNITS[match[2]]
+    ns = int(match[1]) * _UNITS[match[2]]
+    if ns > _LONGEST:
+        raise InputError("a length of time of at most 100 years", met=text)
+    return ns
 
 
 def format_ns(ns: int, *, seconds: bool = True) -> str:

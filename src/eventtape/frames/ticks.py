@@ -93,7 +93,7 @@ def nbbo_stream(
         symbol = _numbered(names, ticks.names)
         new = len(names) - state.ts.size
         reached = _grown(reached, stream_clock.start(new))
-        reached = stream_clock.forward(reached, (ticks, symbol), first_rows=(row, 0))
+        reached = stream_clock.forward(reached, (ticks, symbol, row))
         row += quotes.height
         columns = (ticks.ts, ticks.bid, ticks.bid_size, ticks.ask, ticks.ask_size)
         state, found = seconds.step(
@@ -224,9 +224,9 @@ def feature_stream(
     for trades, quotes in chunks:
         traded = trade_ticks(trades, first_row=rows[0])
         quoted = quote_ticks(quotes, first_row=rows[1])
-        rows = (rows[0] + trades.height, rows[1] + quotes.height)
         present = tuple(dict.fromkeys((*quoted.names, *traded.names)))
-        state, closed = _step(_checked(state, traded, quoted, rows), traded, quoted, present, options)
+        state, closed = _step(state, traded, quoted, present, options, rows)
+        rows = (rows[0] + trades.height, rows[1] + quotes.height)
         if closed.bucket.size:
             yield _table(closed, state.names)
     closed = features.finish(state.features, buckets=options.buckets)[1]
@@ -244,7 +244,7 @@ def _options(
 
 def _begin(options: Options) -> TickState:
     folds = features.start(0, options.buckets)
-    return TickState((), asof.start(), signing.fresh(0), folds)
+    return TickState((), stream_clock.start(0), asof.start(), signing.fresh(0), folds)
 
 
 def _only(trades: TradeTicks, names: tuple[str, ...]) -> TradeTicks:
@@ -277,13 +277,23 @@ def _step(
     quotes: QuoteTicks,
     present: tuple[str, ...],
     options: Options,
+    rows: tuple[int, int] | None = None,
 ) -> tuple[TickState, Features]:
-    """Match, sign, fold the symbols ``present``: the state and the buckets they closed."""
+    """Match, sign, fold the symbols ``present``: the state and the buckets they closed.
+
+    ``rows`` are the trades and quotes of earlier chunks; without them there was none.
+    """
     numbers = {name: i for i, name in enumerate(state.names)}
     _numbered(numbers, present)
     traded = _numbered(numbers, trades.names)
     names = tuple(numbers)
     new = len(names) - len(state.names)
+    reached = _grown(state.reached, stream_clock.start(new))
+    if rows is not None:
+        quoted = _numbered(numbers, quotes.names)
+        reached = stream_clock.forward(
+            reached, (quotes, quoted, rows[1]), (trades, traded, rows[0])
+        )
     present = tuple(sorted(present, key=numbers.__getitem__))
     symbol = np.array([numbers[name] for name in present], np.int64)
     quote_span = _spans(quotes.names, quotes.start, present)
@@ -319,7 +329,7 @@ def _step(
         buckets=options.buckets,
         window_ns=options.window_ns,
     )
-    return TickState(names, held, memory, folded), closed
+    return TickState(names, reached, held, memory, folded), closed
 
 
 def _signed(
@@ -364,7 +374,7 @@ def _spans(names: tuple[str, ...], start: IntArray, wanted: Iterable[str]) -> In
     return np.array([at.get(name, (0, 0)) for name in wanted], np.int64).reshape(-1, 2)
 
 
-_State = TypeVar("_State", signing.Memory, FeatureState, seconds.SecondsState)
+_State = TypeVar("_State", Reached, signing.Memory, FeatureState, seconds.SecondsState)
 
 
 def _grown(state: _State, more: _State) -> _State:

@@ -70,6 +70,7 @@ def batch(
     Each symbol ends with the second of its own last quote, or at ``end_ns`` where that is given
     (its last grid time at or before it).
     """
+    _check(every_ns)
     n = first.size - 1
     symbol = np.arange(n)
     state = start(n)
@@ -100,16 +101,15 @@ def step(
     state, each row at most once. A grid time T is settled by a quote of its symbol at or after T;
     :func:`advance` settles the rest. Quotes older than a settled time are an InputError.
     """
+    _check(every_ns)
     last = ts[np.maximum(first[1:], 1) - 1] if ts.size else np.zeros(symbol.size, np.int64)
     head = ts[np.minimum(first[:-1], max(ts.size - 1, 0))] if ts.size else last
-    late = (np.diff(first) > 0) & (head < state.ts[symbol]) & (state.next_ns[symbol] > 0)
+    floor = np.maximum(state.ts, state.next_ns - every_ns)[symbol]
+    late = (np.diff(first) > 0) & (head < floor) & (state.next_ns[symbol] > 0)
     if late.any():
         g = int(np.argmax(late))
-        raise InputError(
-            f"a quote not before the symbol's last one ({state.ts[symbol[g]]} ns)",
-            met=int(head[g]),
-            column="ts",
-        )
+        wanted = f"a quote not before its symbol's last one or a settled second ({floor[g]} ns)"
+        raise InputError(wanted, met=int(head[g]), column="ts")
     stop = np.where(np.diff(first) > 0, last // every_ns * every_ns, 0)
     return _run(state, symbol, first, (ts, bid, bid_size, ask, ask_size), every_ns, stop)
 
@@ -118,6 +118,7 @@ def advance(
     state: SecondsState, to_ns: int, *, every_ns: int = SECOND
 ) -> tuple[SecondsState, Seconds]:
     """All symbols carried to ``to_ns``, once no quote before it can come any more."""
+    _check(every_ns)
     return _carry(state, np.full(state.ts.size, to_ns // every_ns * every_ns), every_ns)
 
 
@@ -127,7 +128,13 @@ def finish(
     """The second of each symbol's last quote, or all up to ``end_ns``: the end of a ``batch``."""
     if end_ns is not None:
         return advance(state, end_ns, every_ns=every_ns)
+    _check(every_ns)
     return _carry(state, (state.ts // every_ns + 1) * every_ns, every_ns)
+
+
+def _check(every_ns: int) -> None:
+    if every_ns <= 0:
+        raise InputError("a grid wider than 0 ns", met=every_ns)
 
 
 def _carry(state: SecondsState, stop: IntArray, every_ns: int) -> tuple[SecondsState, Seconds]:

@@ -36,22 +36,20 @@ def start(n_symbols: int) -> Reached:
 
 def forward(
     reached: Reached,
-    quotes: tuple[QuoteTicks, IntArray],
-    trades: tuple[TradeTicks, IntArray] | None = None,
-    *,
-    first_rows: tuple[int, int] = (0, 0),
+    quotes: tuple[QuoteTicks, IntArray, int],
+    trades: tuple[TradeTicks, IntArray, int] | None = None,
 ) -> Reached:
     """Where each symbol is after a chunk of quotes and trades; a step back is an InputError.
 
-    Each side comes with the number in ``reached`` of each of its groups; ``first_rows`` are the
-    quotes and trades of earlier chunks, which count in the row an error names.
+    Each side comes with the number in ``reached`` of each of its groups, and with how many rows
+    earlier chunks had, which count in the row an error names.
     """
     after = Reached(reached.quote.copy(), reached.trade.copy())
     both = np.maximum(reached.quote, reached.trade)
-    _move(after.quote, quotes[0], quotes[1], both, "quote", first_rows[0])
+    _move(after.quote, *quotes, both, "quote")
     if trades is not None:
         floor = np.maximum(reached.trade, reached.quote + 1)
-        _move(after.trade, trades[0], trades[1], floor, "trade", first_rows[1])
+        _move(after.trade, *trades, floor, "trade")
     return after
 
 
@@ -59,9 +57,9 @@ def _move(
     reached: IntArray,
     ticks: QuoteTicks | TradeTicks,
     symbol: IntArray,
+    first_row: int,
     floor: IntArray,
     what: str,
-    first_row: int,
 ) -> None:
     head = ticks.ts[ticks.start[:-1]]
     late = np.flatnonzero(head < floor[symbol])

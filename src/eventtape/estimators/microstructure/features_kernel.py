@@ -259,7 +259,7 @@ def _led(
 ) -> int:
     """Mark one symbol's quotes within the window after a trade; the time of the last trade.
 
-    ``place`` is the quote that each trade comes before, so each looks only at the few behind it.
+    ``place`` is the quote that each trade comes before; each quote is looked at about once.
     """
     n = quote_ts.size
     i = 0
@@ -269,7 +269,7 @@ def _led(
     for j in range(trade_ts.size):
         if eligible[j]:
             last_trade = trade_ts[j]
-            i = place[j]
+            i = max(i, place[j])  # what an earlier trade marked stays marked
             while i < n and quote_ts[i] - last_trade <= window_ns:
                 after[i] = 1
                 i += 1
