@@ -17,7 +17,6 @@ from eventtape.errors import InputError
 if TYPE_CHECKING:
     import polars as pl
 
-    from eventtape.cli.tick_pass import TickPass
     from eventtape.frames.tick_summary import TickSummary
     from eventtape.tape.days import Chunk, Day, Run
 
@@ -112,7 +111,9 @@ def features(
     with tick_progress((*paths["trades"], *paths["quotes"]), quiet=as_json) as progress:
         passed = TickPass(how, ticks.days_of(session), progress=progress, every_ns=lengths[0])
         runs = passed.runs(paths, symbols, simulate)
-        made = _write(runs, options, summary, out, signed_out, about, simulated=simulate is not None)
+        made = _write(
+            runs, options, summary, out, signed_out, about, simulated=simulate is not None
+        )
     told = {
         "simulated": simulate is not None,
         "options": about,
@@ -166,9 +167,7 @@ def _write(
             keep = stack.enter_context(whole_parquet(signed_out, about))
         for run in runs:
             chunks = _summed(run, options, summary, keep)
-            found = list(
-                feature_stream(chunks, session=run.day.hours, **options._asdict())
-            )
+            found = list(feature_stream(chunks, session=run.day.hours, **options._asdict()))
             if found:
                 table = pl.concat(found).sort("ticker", "bucket")
                 append(table.with_columns(pl.lit(simulated).alias("simulated")))

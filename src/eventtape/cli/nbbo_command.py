@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -72,7 +72,7 @@ def nbbo(
                 append(table)
                 tickers.update(table["symbol"].unique())
                 books += table.height
-    told = {
+    told: dict[str, Any] = {
         "simulated": simulated,
         "options": about,
         "rows": {"quotes": passed.rows["quotes"]},

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from eventtape.tape.days import DayOf
+    from eventtape.tape.paired import Order
 
 __all__ = ["Files", "Format", "Kind", "check_format", "files_by_day", "named_files", "scan"]
 
@@ -36,7 +37,7 @@ class Format(NamedTuple):
     """How files are to be read; None where the vendor's reader decides."""
 
     vendor: str
-    order: str
+    order: Order
     policy: str | None = None
     zone: str | None = None
     sip: str | None = None

@@ -27,9 +27,7 @@ VendorName = Annotated[
 Symbols = Annotated[
     list[str] | None, typer.Option("--symbol", help="Only this symbol (repeat the option).")
 ]
-Session = Annotated[
-    str, typer.Option(help="Exchange calendar whose hours cut the day, or none.")
-]
+Session = Annotated[str, typer.Option(help="Exchange calendar whose hours cut the day, or none.")]
 Ordered = Annotated[
     str, typer.Option("--order", help="Rows are ordered by symbol (and then time) or by time.")
 ]
@@ -78,9 +76,8 @@ def as_format(
 ) -> Format:
     """The options as one format, checked."""
     from eventtape.cli.tick_files import Format, check_format
+    from eventtape.tape.paired import as_order
 
-    if order not in ("symbol", "time"):
-        raise InputError("an --order of symbol or time", met=order)
     mapped = None
     if columns:
         pairs = [text.partition("=") for text in columns]
@@ -91,7 +88,7 @@ def as_format(
     return check_format(
         Format(
             vendor or "",
-            order,
+            as_order(order),
             policy,
             zone,
             sip,
@@ -121,7 +118,7 @@ def paths_or_seed(
     if simulate is not None:
         if given or vendor is not None:
             raise InputError("either files or --simulate", met="both")
-        return {kind: () for kind in files}
+        return dict.fromkeys(files, ())
     missing = [kind for kind in files if kind not in given]
     if missing or vendor is None:
         error = InputError(f"files of {' and of '.join(files)} and their --vendor", met="none")

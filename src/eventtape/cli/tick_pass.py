@@ -35,7 +35,9 @@ def runs_held(every_ns: int) -> Callable[[Day], int]:
 class TickPass:
     """Chunks of files or of a simulated day, by day, with what was seen of them on the way."""
 
-    def __init__(self, how: Format, day_of: DayOf, *, progress: TickProgress, every_ns: int) -> None:
+    def __init__(
+        self, how: Format, day_of: DayOf, *, progress: TickProgress, every_ns: int
+    ) -> None:
         from eventtape.sources import TickMeter
 
         self._how, self._day_of, self._progress = how, day_of, progress

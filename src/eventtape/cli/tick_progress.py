@@ -17,8 +17,11 @@ __all__ = ["TickProgress", "tick_progress"]
 
 
 class TickProgress:
-    """Counts rows as frames pass by. Bytes move with the rows in a Parquet file, which says how
-    many it holds, and else when a file is done: how far a packed file was read nobody knows."""
+    """Counts rows as frames pass by.
+
+    Bytes move with the rows of a Parquet file, which says how many it holds, and of any other file
+    when it is done.
+    """
 
     def __init__(self, bar: Progress, paths: tuple[Path, ...]) -> None:
         sizes = sum(path.stat().st_size for path in paths)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
@@ -24,7 +25,7 @@ _HEALTH = (
     ("locked", "locked books"),
     ("crossed", "crossed books"),
     ("exact_duplicates", "rows that repeat another"),
-    ("far_prices", "absurd prices (half off the nine before)"),
+    ("far_prices", "absurd prices (half off)"),
 )
 _OF_ONE_SIDE = {
     "trades": {"iso", "ineligible", "odd_lots"},
@@ -95,8 +96,8 @@ def health(sides: dict[str, dict[str, Any]]) -> Table:
         ]
         if set(cells) != {NONE}:
             table.add_row(words, *cells)
-    seen = sorted({name for side in sides.values() for name in side["seen_by_reader"]} - {"rows"})
-    for name in seen:
+    seen = {name for side in sides.values() for name, n in side["seen_by_reader"].items() if n}
+    for name in sorted(seen - {"rows"}):
         counts = (side["seen_by_reader"].get(name, 0) for side in sides.values())
         table.add_row(f"reader: {escape(name)}", *(f"{n:,}" if n else NONE for n in counts))
     return table
@@ -107,21 +108,20 @@ def _counted(n: int, rows: int, *, share: bool) -> str:
 
 
 def _tickers(rows: list[dict[str, Any]]) -> Table:
-    table = Table(title="Eligible trades and quotes of the hours, by ticker")
-    table.add_column("ticker")
+    table = Table(title="Eligible trades and quotes of the hours", box=SIMPLE_HEAD, padding=0)
+    table.add_column("ticker", no_wrap=True)
     columns = {
         "num_trades": "trades",
-        "pct_trades_iso": "ISO trades",
-        "pct_volume_iso": "ISO volume",
-        "pct_at_quote_iso": "ISO at quote",
-        "pct_at_quote_other": "others at quote",
-        "pct_quote_test": "by quote",
-        "pct_tick_test": "by tick",
-        "num_quotes": "quotes",
-        "median_spread": "median spread, c",
+        "pct_trades_iso": "ISO,\ntrades",
+        "pct_volume_iso": "ISO,\nvolume",
+        "pct_at_quote_iso": "at quote,\nISO",
+        "pct_at_quote_other": "at quote,\nothers",
+        "pct_quote_test": "signed by\nquote",
+        "pct_tick_test": "signed\nby tick",
+        "median_spread": "median\nspread, c",
     }
     for words in columns.values():
-        table.add_column(words, justify="right")
+        table.add_column(words, justify="right", no_wrap=True)
     for row in sorted(rows, key=lambda r: (-r["num_trades"], r["ticker"]))[:_SHOWN]:
         table.add_row(escape(row["ticker"]), *(_cell(name, row[name]) for name in columns))
     return table

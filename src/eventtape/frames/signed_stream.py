@@ -12,12 +12,11 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from eventtape.arrays import IntArray
 from eventtape.clock import duration_ns
 from eventtape.estimators.microstructure import signing
 from eventtape.tape import asof
 from eventtape.tape.asof import Book
-from eventtape.tape.ticks import quote_ticks, trade_ticks
+from eventtape.tape.ticks import quote_ticks, spans_of, trade_ticks
 
 __all__ = ["SignState", "sign_start", "sign_step", "sign_stream"]
 
@@ -70,9 +69,9 @@ def sign_step(
         state.asof,
         np.array([numbers[name] for name in present], np.int64),
         Book(quoted.ts, quoted.bid, quoted.ask),
-        _spans(quoted.names, quoted.start, present),
+        spans_of(quoted.names, quoted.start, present),
         traded.ts,
-        _spans(traded.names, traded.start, present),
+        spans_of(traded.names, traded.start, present),
         latency_ns=latency_ns,
     )
     fresh = signing.fresh(len(numbers) - len(state.numbers))
@@ -103,9 +102,3 @@ def sign_step(
     if traded.order is not None:
         signed = signed[np.argsort(traded.order, kind="stable")]
     return SignState(numbers, held, memory), trades.hstack(signed.get_columns())
-
-
-def _spans(names: tuple[str, ...], start: IntArray, wanted: list[str]) -> IntArray:
-    """First and end row of each wanted name, ``(n, 2)``; an empty span where it has none."""
-    at = {name: (start[g], start[g + 1]) for g, name in enumerate(names)}
-    return np.array([at.get(name, (0, 0)) for name in wanted], np.int64).reshape(-1, 2)

@@ -22,7 +22,13 @@ from eventtape.tape import asof, seconds, stream_clock
 from eventtape.tape.asof import Book, Matched
 from eventtape.tape.seconds import Seconds
 from eventtape.tape.stream_clock import Reached
-from eventtape.tape.ticks import QuoteTicks, TradeTicks, quote_ticks, trade_ticks
+from eventtape.tape.ticks import (
+    QuoteTicks,
+    TradeTicks,
+    quote_ticks,
+    spans_of,
+    trade_ticks,
+)
 from eventtape.threads import run_groups
 
 __all__ = [
@@ -123,9 +129,9 @@ def sign_trades(
     names = tuple(sorted({*quoted.names, *traded.names}))
     met = asof.match(
         Book(quoted.ts, quoted.bid, quoted.ask),
-        _spans(quoted.names, quoted.start, names),
+        spans_of(quoted.names, quoted.start, names),
         traded.ts,
-        _spans(traded.names, traded.start, names),
+        spans_of(traded.names, traded.start, names),
         latency_ns=duration_ns(latency),
     )
     some = traded.eligible
@@ -191,7 +197,7 @@ def microstructure_features(
     options = _options(every, session, rule, latency, window)
     quoted, traded = quote_ticks(quotes, threads=threads), trade_ticks(trades)
     names = sorted({*quoted.names, *traded.names})
-    spans = (_spans(side.names, side.start, names) for side in (quoted, traded))
+    spans = (spans_of(side.names, side.start, names) for side in (quoted, traded))
     sizes = np.sum([span[:, 1] - span[:, 0] for span in spans], axis=0)
 
     def part(first: int, end: int) -> pl.DataFrame:
@@ -296,8 +302,8 @@ def _step(
         )
     present = tuple(sorted(present, key=numbers.__getitem__))
     symbol = np.array([numbers[name] for name in present], np.int64)
-    quote_span = _spans(quotes.names, quotes.start, present)
-    trade_span = _spans(trades.names, trades.start, present)
+    quote_span = spans_of(quotes.names, quotes.start, present)
+    trade_span = spans_of(trades.names, trades.start, present)
     held, met = asof.step(
         state.asof,
         symbol,
@@ -366,12 +372,6 @@ def _kept_starts(trades: TradeTicks) -> IntArray:
 def _numbered(numbers: dict[str, int], names: tuple[str, ...]) -> IntArray:
     """The number of each name; a new one gets the next."""
     return np.array([numbers.setdefault(name, len(numbers)) for name in names], np.int64)
-
-
-def _spans(names: tuple[str, ...], start: IntArray, wanted: Iterable[str]) -> IntArray:
-    """First and end row of each wanted name, ``(n, 2)``; an empty span where it has none."""
-    at = {name: (start[g], start[g + 1]) for g, name in enumerate(names)}
-    return np.array([at.get(name, (0, 0)) for name in wanted], np.int64).reshape(-1, 2)
 
 
 _State = TypeVar("_State", Reached, signing.Memory, FeatureState, seconds.SecondsState)

@@ -21,7 +21,8 @@ from scipy.stats import beta
 from eventtape.arrays import BoolArray, FloatArray, Status, check_level
 from eventtape.errors import InputError
 from eventtape.estimators.microstructure.signing import RULES, SignArray, batch
-from eventtape.tape.ticks import QuoteTicks, TradeTicks, quote_ticks, trade_ticks
+from eventtape.tape.asof import Book, match
+from eventtape.tape.ticks import quote_ticks, spans_of, trade_ticks
 
 __all__ = ["PLACES", "AccuracyRow", "accuracy_by_rule", "binomial_interval"]
 
@@ -68,31 +69,18 @@ def accuracy_by_rule(
     trades = trades.sort("symbol", maintain_order=True)  # so the ticks keep the order of ``side``
     prints, book = trade_ticks(trades), quote_ticks(quotes)
     side = trades["side"].cast(pl.Int8).to_numpy()
+    quoted = spans_of(book.names, book.start, prints.names)
+    spans = (quoted, prints.ts, spans_of(prints.names, prints.start, prints.names))
     rows = []
     for latency in latencies_ns:
-        bid, ask = _in_force(prints, book, latency)
+        met = match(Book(book.ts, book.bid, book.ask), *spans, latency_ns=latency)
+        bid, ask = met.bid, met.ask
         places = _places(prints.price, bid, ask)
         for rule in rules:
             sign = batch(prints.price, bid, ask, prints.start, rule=rule).sign
             for place, here in zip(PLACES, places, strict=True):
                 rows.append(_row(rule, latency, place, sign[here], side[here], level))
     return pl.DataFrame(rows, schema=AccuracyRow._fields, orient="row")
-
-
-def _in_force(trades: TradeTicks, quotes: QuoteTicks, latency_ns: int) -> tuple[FloatArray, ...]:
-    """Bid and ask strictly before each trade less the latency, NaN where none is."""
-    if latency_ns < 0:
-        raise InputError("a latency >= 0 ns", met=latency_ns)
-    index = np.full(trades.ts.size, -1)
-    first = dict(zip(quotes.names, quotes.start[:-1], strict=True))
-    end = dict(zip(quotes.names, quotes.start[1:], strict=True))
-    for g, name in enumerate(trades.names):
-        if name in first:
-            here = slice(trades.start[g], trades.start[g + 1])
-            seen = np.searchsorted(quotes.ts[first[name] : end[name]], trades.ts[here] - latency_ns)
-            index[here] = np.where(seen > 0, first[name] + seen - 1, -1)
-    met = index >= 0
-    return tuple(np.where(met, side[index], np.nan) for side in (quotes.bid, quotes.ask))
 
 
 def _places(price: FloatArray, bid: FloatArray, ask: FloatArray) -> tuple[BoolArray, ...]:

@@ -30,7 +30,7 @@ from eventtape.tape.feed import times_ns
 from eventtape.tape.records import EQUITY_TRADE, QUOTE, Record, empty
 from eventtape.tape.ticks import group_ends
 
-__all__ = ["Order", "paired", "runs_of"]
+__all__ = ["Order", "as_order", "paired", "runs_of"]
 
 Order = Literal["symbol", "time"]
 ORDERS: tuple[Order, ...] = ("symbol", "time")
@@ -52,9 +52,16 @@ def paired(
     vendor's flat file), or by ``"time"`` alone. A run in another order is an
     :class:`~eventtape.errors.InputError`. Symbols may be in one run only, and a run may be empty.
     """
-    if order not in ORDERS:
-        raise InputError(f"an order among {', '.join(ORDERS)}", met=order)
+    order = as_order(order)
     return _chunks(_Run(trades, EQUITY_TRADE, order), _Run(quotes, QUOTE, order))
+
+
+def as_order(order: str) -> Order:
+    """The order of that name; an unknown one is an :class:`~eventtape.errors.InputError`."""
+    for known in ORDERS:
+        if order == known:
+            return known
+    raise InputError(f"an order among {', '.join(ORDERS)}", met=order)
 
 
 def _chunks(trades: _Run, quotes: _Run) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:

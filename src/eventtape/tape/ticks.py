@@ -11,7 +11,7 @@ finite, or zero where a trade or a quoted side must have one. The error names th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +26,7 @@ from eventtape.tape.records import EQUITY_TRADE, QUOTE, TIME, Record
 from eventtape.tape.tick_groups import Groups, group_ends, group_order, group_rows, grouped
 from eventtape.threads import run_groups
 
-__all__ = ["QuoteTicks", "TradeTicks", "group_ends", "quote_ticks", "trade_ticks"]
+__all__ = ["QuoteTicks", "TradeTicks", "group_ends", "quote_ticks", "spans_of", "trade_ticks"]
 
 
 class QuoteTicks(NamedTuple):
@@ -107,6 +107,12 @@ def trade_ticks(frame: pl.DataFrame, *, file: str | None = None, first_row: int 
         values = {"price": price, "size": size}
         _refuse(low, start, ts, values, _TRADE_RULES, order, place)
     return TradeTicks(names, start, ts, price, size, iso, eligible, order)
+
+
+def spans_of(names: tuple[str, ...], start: IntArray, wanted: Iterable[str]) -> IntArray:
+    """First and end row of each wanted name, ``(n, 2)``; an empty span where it has none."""
+    at = {name: (start[g], start[g + 1]) for g, name in enumerate(names)}
+    return np.array([at.get(name, (0, 0)) for name in wanted], np.int64).reshape(-1, 2)
 
 
 def _groups(frame: pl.DataFrame, record: Record, place: _Place) -> Groups:

@@ -6,7 +6,7 @@ tail of one block plus the head of the next (van Herk 1992; Gil and Werman 1993)
     S_t = tail[j + 1] + head_j,   tail[j] = sum of the last block's rows from j on,
 
 so a wild row is forgotten to the last bit once it has left, and errors do not grow with the day.
-Sums are taken about a point c of the last block, which is moved once a block. With s the sums of F - c
+Sums are taken about a point c of the last block, moved once a block. With s the sums of F - c
 and M = S_FF - s s'/W, all coefficients are one matrix times the sums of the asset,
 
     b = M^-1 (S_Fr - s s_r / W),   a = c_r + s_r / W - (c + s / W)' b,
@@ -192,7 +192,7 @@ def _border(n: int, W: int, cx: FloatArray, s: FloatArray, C: FloatArray) -> Non
         C[q, K, K] += 1.0 / W
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def _sums(
     j: int,
     x: FloatArray,
@@ -218,24 +218,29 @@ def _sums(
             S[k, i] = tail_y[j + 1, k, i] + h
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def _coefficients(C: FloatArray, S: FloatArray, cy: FloatArray, out: FloatArray) -> None:
-    """C times the sums, ``(K + 1, n_assets)``: the betas, and the intercept last."""
     K1, N = S.shape
     for k in range(K1):
-        c, d = C[k, 0], C[k, 1]
-        for i in range(N):
-            out[k, i] = c * S[0, i] + d * S[1, i]
-        m = 2
-        while m + 1 < K1:  # by twos: half the passes over the answer
-            c, d = C[k, m], C[k, m + 1]
+        m = K1 % 3
+        if m == 0:
+            c, d, e = C[k, 0], C[k, 1], C[k, 2]
             for i in range(N):
-                out[k, i] += c * S[m, i] + d * S[m + 1, i]
-            m += 2
-        if m < K1:
-            c = C[k, m]
+                out[k, i] = c * S[0, i] + d * S[1, i] + e * S[2, i]
+            m = 3
+        elif m == 2:
+            c, d = C[k, 0], C[k, 1]
             for i in range(N):
-                out[k, i] += c * S[m, i]
+                out[k, i] = c * S[0, i] + d * S[1, i]
+        else:
+            c = C[k, 0]
+            for i in range(N):
+                out[k, i] = c * S[0, i]
+        while m < K1:
+            c, d, e = C[k, m], C[k, m + 1], C[k, m + 2]
+            for i in range(N):
+                out[k, i] += c * S[m, i] + d * S[m + 1, i] + e * S[m + 2, i]
+            m += 3
     for i in range(N):
         out[K1 - 1, i] += cy[i]
 
@@ -256,7 +261,7 @@ def _blank(n: int, W: int, bad_y: IntArray, out: FloatArray, status: Codes) -> N
             out[:, i] = np.nan
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def _take(
     n0: int,
     factors: FloatArray,

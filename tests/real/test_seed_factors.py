@@ -1,0 +1,74 @@
+"""The seed study's factor files: what its daily factors explain of French's, and what weights say."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from eventtape.estimators.factors.factor_returns import WEIGHT_TOLERANCE, portfolios
+from eventtape.frames.factors import factor_returns
+
+pytestmark = pytest.mark.real
+
+R2 = {"MKT-RF": 0.914, "SMB": 0.908, "HML": 0.735, "RMW": 0.207, "CMA": 0.291}
+RMSE_BP = {"MKT-RF": 29, "SMB": 34, "HML": 62, "RMW": 81, "CMA": 90}
+NAMES = {"HML": 2039, "SMB": 3240, "RMW": 2156, "CMA": 2248, "MKT-RF": 3240}
+
+
+@pytest.fixture(scope="module")
+def both(data_folder):
+    """Daily factors of the seed and of French on the days they share, as shares of one."""
+    with (data_folder / "seed_study/fac_returns.csv").open() as file:
+        seed = {row["date"].replace("-", ""): row for row in csv.DictReader(file)}
+    with (data_folder / "factors/ff5_daily_2023-01_2025-07.csv").open() as file:
+        french = {row["date"]: row for row in csv.DictReader(file)}
+    rename = {"MKT-RF": "Mkt-RF"}
+    days = sorted(seed.keys() & french.keys())
+    assert len(days) == len(seed) == 131
+    ours = {k: np.array([float(seed[d][k]) for d in days]) for k in R2}
+    theirs = {k: np.array([float(french[d][rename.get(k, k)]) for d in days]) / 100 for k in R2}
+    return days, ours, theirs
+
+
+@pytest.fixture(scope="module")
+def weights(data_folder):
+    return json.loads((data_folder / "seed_study/factor_weights_tickers.json").read_text())
+
+
+@pytest.mark.parametrize("factor", R2)
+def test_what_the_seed_explains_of_french(both, factor):
+    """R^2 of the seed's factor taken as it is (no fitted slope): 1 - mean (F - f)^2 / var F."""
+    _, ours, theirs = both
+    error = theirs[factor] - ours[factor]
+    r2 = np.corrcoef(ours[factor], theirs[factor])[0, 1] ** 2
+    assert r2 == pytest.approx(R2[factor], abs=0.0006)
+    assert np.sqrt(np.mean(error**2)) * 1e4 == pytest.approx(RMSE_BP[factor], abs=0.6)
+
+
+def test_the_weights_sum_as_they_should(weights):
+    assert {f: len(held) for f, held in weights.items()} == NAMES
+    assert len(set().union(*weights.values())) == 3240
+    for factor, held in weights.items():
+        total = sum(held.values())
+        assert abs(total - (factor == "MKT-RF")) < WEIGHT_TOLERANCE
+        longs = sum(w for w in held.values() if w > 0)
+        assert longs == pytest.approx(1.0, abs=1e-12)
+    names = sorted(weights["MKT-RF"])
+    book = portfolios(np.array([[weights[f].get(n, 0.0) for f in weights] for n in names]))
+    assert book.weight.size == sum(NAMES.values())
+
+
+def test_a_flat_second_over_the_whole_file_moves_nothing_but_the_market(weights):
+    """Every stock up 1%: the market 1%, each long-short factor nought, in our code."""
+    import polars as pl
+
+    names = sorted(weights["MKT-RF"])
+    ts = pl.Series("ts", [0, 10**9]).cast(pl.Datetime("ns", "UTC"))
+    mids = pl.DataFrame({"ts": ts, **{name: [100.0, 101.0] for name in names}})
+    found = factor_returns(mids, weights)
+    assert found["MKT-RF"][1] == pytest.approx(0.01, rel=1e-10)
+    for factor in ("SMB", "HML", "RMW", "CMA"):
+        assert abs(found[factor][1]) < 1e-14
