@@ -128,5 +128,5 @@ def test_a_quiet_night_is_one_within_its_interval():
 def test_coverage_on_six_kinds_of_night(kind):
     """1,000 nights each; the standard error of a share of 95% is then 0.7 points."""
     n, share = covered(1000, **kind)
-    assert n > 300
+    assert n > 250  # the stickiest regimes leave most nights with too few stretches
     assert 0.93 <= share <= 0.97, (n, share)

@@ -12,9 +12,13 @@ import pytest
 from eventtape.errors import InputError
 from eventtape.estimators.factors import (
     amplification,
-    factor_returns as portfolio,
     logistic,
     replication,
+)
+from eventtape.estimators.factors import (
+    factor_returns as portfolio,
+)
+from eventtape.estimators.factors import (
     rolling_beta as rolling,
 )
 from eventtape.frames import factors as frames
@@ -25,7 +29,7 @@ S = 10**9
 T, N = 90, 8
 NAMES = [f"N{i}" for i in range(N)]
 WEIGHTS = {
-    "MKT": {name: 1.0 / N for name in NAMES},
+    "MKT": dict.fromkeys(NAMES, 1.0 / N),
     "LS": {"N0": 0.5, "N1": 0.5, "N2": -0.25, "N3": -0.75},
 }
 
@@ -268,7 +272,7 @@ def test_a_label_needs_the_row_one_horizon_on_and_the_same_name():
     ).join(
         frame.select(
             pl.col("ticker").alias("symbol"),
-            (pl.col("bucket") - pl.duration(minutes=5)).alias("bucket"),
+            (pl.col("bucket") - pl.duration(minutes=5)).cast(TIME).alias("bucket"),
             pl.col("log_mid").alias("later"),
         ),
         on=["symbol", "bucket"],

@@ -91,15 +91,13 @@ def rolling_beta(
     return pl.DataFrame(
         {
             "ts": returns["ts"].gather(np.repeat(np.arange(n), len(assets))),
-            "symbol": pl.Series(np.tile(np.arange(len(assets)), n)).cast(pl.UInt32),
+            "symbol": pl.Series(assets, dtype=pl.Enum(assets)).gather(
+                np.tile(np.arange(len(assets)), n)
+            ),
             **{name: np.ascontiguousarray(part).ravel() for name, part in columns.items()},
-            "status": found.status.ravel(),
+            "status": pl.Series(words.categories, dtype=words).gather(found.status.ravel()),
         }
-    ).with_columns(
-        pl.col("symbol").cast(pl.Enum(assets)),
-        pl.col(list(columns)).fill_nan(None),
-        pl.col("status").cast(pl.UInt32).cast(words),
-    )
+    ).with_columns(pl.col(list(columns)).fill_nan(None))
 
 
 def replicate(

@@ -225,10 +225,10 @@ def _meet(
             out.place[j] = place
             if i > 0:
                 out.bid[j], out.ask[j] = bid[i - 1], ask[i - 1]
-                out.age_s[j] = (t - ts[i - 1]) * 1e-9
+                out.age_s[j] = (t - ts[i - 1]) / 1e9
                 continue
             h = _count(h_ts, h, t - latency_ns)
             if h > 0:
                 k = h_first + h - 1
                 out.bid[j], out.ask[j] = held.bid[k], held.ask[k]
-                out.age_s[j] = (t - held.ts[k]) * 1e-9
+                out.age_s[j] = (t - held.ts[k]) / 1e9

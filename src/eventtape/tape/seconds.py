@@ -227,7 +227,7 @@ def _fill(
                 t, b, p, a, q = ts[j], bid[j], bid_size[j], ask[j], ask_size[j]
             out.ts[m] = T
             out.book[0, m], out.book[1, m], out.book[2, m], out.book[3, m] = b, p, a, q
-            out.age_s[m] = (T - t) * 1e-9
+            out.age_s[m] = (T - t) / 1e9
             T += every_ns
         if n > i:
             j = high - 1

@@ -84,14 +84,14 @@ def _newton(z: FloatArray, y: FloatArray, penalty: FloatArray, b: FloatArray) ->
         except LinAlgError:
             return None
         gain = float(slope @ move)
-        if gain <= 1e-20 * (1.0 + abs(now)):  # the next step would gain less than rounding
+        if gain <= 1e-12 * (1.0 + now):  # errors square from here: one full step ends at rounding
             last: FloatArray = b - move
             return last
         part = 1.0
         while loss(b - part * move) > now - 1e-4 * part * gain:
             part *= 0.5
-            if part < 1e-8:  # no step gains: this is the minimum, as far as sums can tell
-                return b if gain < 1e-9 * (1.0 + abs(now)) else None
+            if part < 1e-8:
+                return None
         b = b - part * move
         now = loss(b)
     return None

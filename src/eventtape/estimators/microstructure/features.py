@@ -189,6 +189,7 @@ def finish(
     buckets: Buckets = Buckets(),  # noqa: B008
 ) -> tuple[FeatureState, Features]:
     """Close the open bucket of every symbol met, or all that are left of the session."""
+    _check(buckets)
     if buckets.close_ns is not None:
         return advance(state, buckets.close_ns, buckets=buckets)
     return _closed(state, (state.bucket > 0).astype(np.int64), buckets)
@@ -299,7 +300,7 @@ def _features(symbol: IntArray, bucket: IntArray, sums: FloatArray) -> Features:
             pct_outside_quote=s[kernel.OUTSIDE] / s[kernel.MET],
             log_mid_time=np.log(s[kernel.TIME_MID] / s[kernel.TIME]),
             rsprd_time=s[kernel.TIME_RSPRD] / s[kernel.TIME],
-            quoted_s=s[kernel.TIME] * 1e-9,
+            quoted_s=s[kernel.TIME] / 1e9,
             num_quotes=count(kernel.QUOTES),
             num_locked=count(kernel.LOCKED),
             num_crossed=count(kernel.CROSSED),
