@@ -14,7 +14,7 @@ import polars as pl
 __all__ = ["TickSummary"]
 
 _TICK = 1e-4  # dollars: the smallest step of a quoted price
-_HELD = 1 << 18  # rows of counts that may wait to be added up
+_HELD, _PARTS = 1 << 18, 256  # rows of counts, and frames of them, that may wait to be added up
 _TRADES = (
     "num_trades",
     "num_trades_iso",
@@ -117,7 +117,7 @@ class _Counts:
         if part.height:
             self._parts.append(part.select(*self._keys, pl.col(self._columns).cast(pl.Float64)))
             self._rows += part.height
-        if self._rows > 2 * self._summed + _HELD:
+        if self._rows > 2 * self._summed + _HELD or len(self._parts) > _PARTS:
             self.table()
 
     def table(self) -> pl.DataFrame:

@@ -221,7 +221,8 @@ def feature_stream(
     """The rows of :func:`microstructure_features` as buckets close, from (trades, quotes) chunks.
 
     Of one ticker no event of a later chunk may be older than one of an earlier chunk, and at the
-    same time a trade comes no later than a quote; ``tape.paired`` makes such chunks of two files.
+    same time a trade comes no later than a quote; ``tape.paired`` makes such chunks of two files,
+    and others are refused by symbol and row.
     Equal to the last bit whatever the chunks; memory holds one of them and one state a ticker.
     """
     options = _options(every, session, rule, latency, window)

@@ -313,6 +313,7 @@ def advance(
     dy, S = np.empty(N), np.zeros((K + 1, N))
     M, s, B = np.empty((K, K, _GROUP)), np.empty((K, _GROUP)), np.empty((K, K, _GROUP))
     C, bad = np.empty((_GROUP, K + 1, K + 1)), np.empty(_GROUP, np.int8)
+    R = np.empty((_GROUP, K + 1, N))
     t = 0
     while t < returns.shape[0]:
         n0 = rows[0]
@@ -339,11 +340,12 @@ def advance(
                 _mark(n0 + q, y[j], bad_y)
             status[t + q] = bad[q]
             if bad[q]:
-                out[t + q] = np.nan
+                R[q] = np.nan
                 continue
-            _coefficients(C[q], S, cy, out[t + q])
+            _coefficients(C[q], S, cy, R[q])
             if n0 + q - bad_y[N] < W:
-                _blank(n0 + q, W, bad_y, out[t + q], status[t + q])
+                _blank(n0 + q, W, bad_y, R[q], status[t + q])
+        out[t : t + n] = R[:n]
         if ends and not first:
             _close_block(x, y, cx, cy, tail_x, tail_y, head_x, head_y)
         rows[0] = n0 + n

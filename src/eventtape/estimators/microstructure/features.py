@@ -12,10 +12,12 @@ buyer took), p its price, v its size, m and h the mid and half-spread of the boo
     num_trades[_iso], total_volume (shares)
     iso_flow_intensity   total_flow_iso / total_volume, dollars a share: it grows with the price
     iso_flow_share       total_flow_iso / sum of p v: the same without the price, -1 to 1
-    slippage             sum v d (p - m) / sum v, dollars a share, paid by the taker where positive
-    slippage_half_spreads  the same over h, trades that met a spread above 0
-    var_mid_trade, var_mid_quote   sums of squared returns of the mid: those within ``window_ns``
-                         after a trade, and the others. Their sum is the mid's realised variance
+    slippage             sum v d (p - m) / sum v over the trades with a sign that met a book,
+                         dollars a share, paid by the taker where positive
+    slippage_half_spreads  the same with (p - m) / h, over those that met a spread above 0
+    var_mid_trade, var_mid_quote   sums of squared returns of the mid: those of quotes at the time
+                         of a trade or at most ``window_ns`` after it, and the others. Their sum is
+                         the mid's realised variance
 
 Means over quotes weigh each quote alike, as in the study these features come from; ``log_mid_time``
 and ``rsprd_time`` weigh by the time a book stood, ``quoted_s`` seconds in all.
@@ -23,7 +25,7 @@ and ``rsprd_time`` weigh by the time a book stood, ``quoted_s`` seconds in all.
 What is not there is not made up. A bucket without quotes has no ``log_mid`` (NaN), though the book
 that still stands has a ``log_mid_time``; one without trades has zero counts, volumes and flows,
 and no shares, slippage or intensity. One-sided and crossed books (bid above ask) enter no mean and
-no time; they are counted. Locked books enter with spread 0. After either, and after a halt, the
+no time; they are counted (a halt, both sides gone, as one-sided). Locked books enter with spread 0. After either, and after a halt, the
 mid's next return is taken from the last mid there was. Ineligible trades are only counted.
 
 ``step`` folds a chunk into a state of sums and returns the buckets it closed; ``batch`` is one step
