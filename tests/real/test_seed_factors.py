@@ -13,8 +13,8 @@ from eventtape.frames.factors import factor_returns
 
 pytestmark = pytest.mark.real
 
-# Squared correlations in these files. Elsewhere .908, .207 and .291 are quoted for SMB, RMW, CMA:
-# the library is revised, and this is the vintage at hand.
+# Squared correlations in these files. Elsewhere .207 and .291 are quoted for RMW and CMA; what those
+# were computed from is not known.
 R2 = {"MKT-RF": 0.9141, "SMB": 0.9070, "HML": 0.7350, "RMW": 0.2021, "CMA": 0.2904}
 RMSE_BP = {"MKT-RF": 29, "SMB": 34, "HML": 62, "RMW": 81, "CMA": 90}
 NAMES = {"HML": 2039, "SMB": 3240, "RMW": 2156, "CMA": 2248, "MKT-RF": 3240}
@@ -35,14 +35,17 @@ def both(data_folder):
     return days, ours, theirs
 
 
-# Splits that took effect in the window, among the names with most weight: public record.
+# Splits of ten for one or more known to us in the window; the files hold no list of splits, so the
+# dates are from outside them. Chosen by size, not by what they mend: with seven smaller ones more
+# (CTAS, DECK, ANET, PANW, WSM, WRB, TSCO) the R^2 are .996, .978, .840, .504, .706.
 SPLITS = {
     "20240626": ("CMG", 50),
     "20240715": ("AVGO", 10),
     "20240808": ("MSTR", 10),
+    "20241001": ("SMCI", 10),
     "20241003": ("LRCX", 10),
 }
-UNSPLIT_R2 = {"MKT-RF": 0.9938, "SMB": 0.9772, "HML": 0.8349, "RMW": 0.5063, "CMA": 0.6895}
+UNSPLIT_R2 = {"MKT-RF": 0.9939, "SMB": 0.9772, "HML": 0.8360, "RMW": 0.5108, "CMA": 0.6904}
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +76,7 @@ def test_a_split_of_ten_for_one_is_in_the_seeds_returns_as_a_fall(both, weights)
 
 
 @pytest.mark.parametrize("factor", R2)
-def test_four_splits_put_back_are_most_of_what_was_missing(both, weights, factor):
+def test_five_splits_put_back_are_most_of_what_was_missing(both, weights, factor):
     days, ours, theirs = both
     mended = ours[factor].copy()
     for day, (name, ratio) in SPLITS.items():

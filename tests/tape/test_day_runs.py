@@ -118,3 +118,15 @@ def test_each_day_is_as_if_the_others_were_not(order, most, size):
         assert_frame_equal(got, want, check_exact=True)
         minutes = 390 if day.date.day == 27 else 210
         assert got.height == 4 * minutes
+
+
+@pytest.mark.parametrize("size", [1, 7, 10**9])
+def test_a_run_of_a_day_holds_whole_symbols_and_not_too_many(size):
+    names = np.repeat([f"S{i}" for i in range(7)], [5, 1, 3, 8, 2, 2, 4])
+    traded, quoted = trades(names, np.arange(names.size)), quotes(names[6:], np.arange(6, 25))
+    runs = []
+    chunks = paired(cut(traded, size), cut(quoted, size))
+    for run in day_runs(chunks, session_days("XNYS"), most_symbols=lambda _: 2):
+        chunked = [side["symbol"] for chunk in run.chunks for side in chunk]
+        runs.append(pl.concat(chunked).unique().sort().to_list())
+    assert runs == [["S0", "S1"], ["S2", "S3"], ["S4", "S5"], ["S6"]]

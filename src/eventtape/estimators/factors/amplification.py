@@ -14,7 +14,7 @@ a third regime are first brought to B's level.
 
 What it takes: volatility that would be stationary over the rows but for the regimes. Measured over
 six kinds of night of 480 or 1,440 rows, with clustered, fat-tailed and common volatility and 1,000
-nights each, the 95% interval holds the truth in 94.4 to 96.2% of those that give one. An interval
+nights each, the 95% interval holds the truth in 94.5 to 96.2% of those that give one. An interval
 from the long-run variance of the same ratio holds it in 56 to 92%: a night has few shocks, and
 their squares are far from normal.
 """

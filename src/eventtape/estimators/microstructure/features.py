@@ -25,8 +25,8 @@ and ``rsprd_time`` weigh by the time a book stood, ``quoted_s`` seconds in all.
 What is not there is not made up. A bucket without quotes has no ``log_mid`` (NaN), though the book
 that still stands has a ``log_mid_time``; one without trades has zero counts, volumes and flows,
 and no shares, slippage or intensity. One-sided and crossed books (bid above ask) enter no mean and
-no time; they are counted (a halt, both sides gone, as one-sided). Locked books enter with spread 0. After either, and after a halt, the
-mid's next return is taken from the last mid there was. Ineligible trades are only counted.
+no time; they are counted, a halt (both sides gone) as one-sided, and the mid's next return is taken
+from the last mid there was. Locked books enter with spread 0. Ineligible trades are only counted.
 
 ``step`` folds a chunk into a state of sums and returns the buckets it closed; ``batch`` is one step
 and a ``finish``. Equal to the last bit whatever the chunks, given each symbol's events in time
