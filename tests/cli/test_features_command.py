@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -241,6 +243,14 @@ def test_simulated_is_said_on_screen_and_in_the_file(tmp_path):
     mine = pl.col("symbol").cast(pl.String).is_in(["SIM007", "SIM031"])
     want = wanted("2000-01-03", day.trades.filter(mine), day.quotes.filter(mine))
     assert_frame_equal(got.drop("simulated"), want.drop("simulated"), check_exact=True)
+
+
+def test_every_column_is_documented(polygon, tmp_path):
+    out = tmp_path / "f.parquet"
+    told(*polygon[1][SHORT], "--vendor", "polygon", "--out", out)
+    page = (Path(__file__).parents[2] / "docs" / "features.md").read_text()
+    named = re.findall(r"^\| `(\w+)` \|", page.partition("| column |")[2], flags=re.MULTILINE)
+    assert named == pl.read_parquet(out).columns
 
 
 def test_books_of_every_second(polygon, tmp_path):

@@ -101,6 +101,15 @@ def test_a_quote_on_the_second_belongs_to_the_next_value():
     ]
 
 
+@pytest.mark.parametrize("after", [0, 1, 40, 100])
+def test_a_busy_second_ends_before_the_quotes_of_its_end(after):
+    """Up to a hundred quotes before T and as many at it: strides must stop exactly."""
+    for before in range(1, 101):
+        ts = [*(T0 + S - before + k for k in range(before)), *[T0 + S] * after, T0 + 5 * S]
+        first = rows_of(run(ts, np.arange(1.0, len(ts) + 1)))[0]
+        assert first == (T0 + S, float(before), 1e-9)
+
+
 def test_a_second_without_a_quote_carries_the_last_one_with_its_age():
     found = run([T0 + S // 2, T0 + 3 * S + 1], [1, 2])
     assert [age for _, _, age in rows_of(found)] == [0.5, 1.5, 2.5, (S - 1) / 1e9]
