@@ -237,6 +237,7 @@ def test_what_grows_with_the_price_and_what_does_not(factor):
         [(t, p * factor, *rest) for t, p, *rest in trades],
     )
     grows = {"total_flow", "total_flow_iso", "total_flow_non_iso", "iso_flow_intensity", "slippage"}
+    grows.add("last_mid")
     assert {name for name in one if two[name] != one[name]} == grows | {"log_mid", "log_mid_time"}
     for name in grows:
         assert two[name] == factor * one[name]  # a power of two: to the last bit

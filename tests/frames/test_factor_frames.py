@@ -234,7 +234,8 @@ def features(seed=0, edge=0.0, minutes=400, names=("AA", "BB")):
             for m in range(minutes)
         ]
         frame = pl.DataFrame({"ticker": name, "bucket": ends, **columns})
-        parts.append(frame.with_columns(pl.Series("log_mid", 4.0 + 1e-4 * np.cumsum(move))))
+        level = pl.Series("last_mid", np.exp(4.0 + 1e-4 * np.cumsum(move)))
+        parts.append(frame.with_columns(level, level.log().alias("log_mid")))
     return pl.concat(parts).with_columns(pl.col("bucket").cast(TIME))
 
 
@@ -268,14 +269,14 @@ def test_a_label_needs_the_row_one_horizon_on_and_the_same_name():
     rows = train_up_move(gap, horizon="5m", folds=1).forecasts
     assert rows.height == 2 * (60 - 5 - 2)
     merged = rows.join(
-        frame.select(pl.col("ticker").alias("symbol"), "bucket", "log_mid"), on=["symbol", "bucket"]
+        frame.select(pl.col("ticker").alias("symbol"), "bucket", "last_mid"), on=["symbol", "bucket"]
     ).join(
         frame.select(
             pl.col("ticker").alias("symbol"),
             (pl.col("bucket") - pl.duration(minutes=5)).cast(TIME).alias("bucket"),
-            pl.col("log_mid").alias("later"),
+            pl.col("last_mid").alias("later"),
         ),
         on=["symbol", "bucket"],
     )
     assert merged.height == rows.height
-    assert (merged["up"] == (merged["later"] > merged["log_mid"])).all()
+    assert (merged["up"] == (merged["later"] > merged["last_mid"])).all()

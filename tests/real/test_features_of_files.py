@@ -6,6 +6,7 @@ import json
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 from typer.testing import CliRunner
 
 from eventtape.cli import app
@@ -48,7 +49,7 @@ def test_four_days_of_ibm(told):
         want = microstructure_features(trades, quotes, session=hours)
         end = pl.col("bucket").cast(pl.Int64)
         mine = features.filter(end.is_between(*hours)).drop("simulated")
-        pl.testing.assert_frame_equal(mine, want, check_exact=True)
+        assert_frame_equal(mine, want, check_exact=True)
         iso = mine["num_trades_iso"].sum() / mine["num_trades"].sum()
         assert 0.42 < iso < 0.50  # 43 to 50% of all trades; here of the eligible ones
 

@@ -124,7 +124,12 @@ def features(quotes, trades, *, every, session=None, latency=0, window=10**6, me
             seen[end]["trades"].append((price, size, iso, d, book if stands(book) else None))
         else:
             seen[end]["not eligible"] += 1
-    return {end: answer(**{k.replace(" ", "_"): v for k, v in seen[end].items()}) for end in ends}
+    rows = {end: answer(**{k.replace(" ", "_"): v for k, v in seen[end].items()}) for end in ends}
+    for end, row in rows.items():
+        before = [(bid, ask) for ts, bid, _, ask, _ in quotes if ts < end]
+        standing = bool(before) and stands(before[-1])
+        row["last_mid"] = sum(before[-1]) / (2 * GRID) if standing else None
+    return rows
 
 
 def over(a, b):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -211,4 +210,3 @@ def _into_lake(lake: Path, out: Path, days: list[Day], data: dict[str, str]) -> 
     Lake(lake).write_all(
         Write("features", rows(day), {**data, "session": str(day.date)}) for day in days
     )
-    print(f"In the lake {lake}: features, {len(days)} sessions", file=sys.stderr)

@@ -52,16 +52,16 @@ def train_up_move(
     embargo: str = "0s",
     folds: int = 5,
     ridge: float = 1.0,
-    price: str = "log_mid",
+    price: str = "last_mid",
 ) -> UpMove:
     """A classifier of "``price`` is higher one ``horizon`` on", judged by walk-forward.
 
     ``features`` has ``ticker`` (or ``symbol``), ``bucket`` (end of the interval) and the
     ``columns``. The label of a row is known where the same name has a row exactly one horizon
-    later; an unchanged price is not up. Rows with a feature missing are left out. Where ``log_mid``
-    is a mean over its bucket, neighbouring changes share half a bucket: a feature that knows where
-    in its bucket the price moved then has an edge that cannot be traded, and ``price`` should name
-    a column of last mids.
+    later; an unchanged price is not up. Rows with a feature missing are left out. ``price`` is
+    the mid at the bucket's end and not ``log_mid``, a mean over the bucket: neighbouring changes of
+    means share half a bucket, and a feature that knows where in its bucket the price moved would
+    have an edge that cannot be traded.
     """
     columns, horizon_ns = tuple(columns), duration_ns(horizon)
     rows = _rows(features, columns, price)

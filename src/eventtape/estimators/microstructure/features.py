@@ -20,7 +20,8 @@ buyer took), p its price, v its size, m and h the mid and half-spread of the boo
                          the mid's realised variance
 
 Means over quotes weigh each quote alike, as in the study these features come from; ``log_mid_time``
-and ``rsprd_time`` weigh by the time a book stood, ``quoted_s`` seconds in all.
+and ``rsprd_time`` weigh by the time a book stood, ``quoted_s`` seconds in all, and ``last_mid`` is the
+mid, in dollars, that stands at the bucket's end: what the next bucket's moves are counted from.
 
 What is not there is not made up. A bucket without quotes has no ``log_mid`` (NaN), though the book
 that still stands has a ``log_mid_time``; one without trades has zero counts, volumes and flows,
@@ -98,6 +99,7 @@ class Features(NamedTuple):
     pct_at_quote_iso: FloatArray
     pct_at_mid: FloatArray
     pct_outside_quote: FloatArray
+    last_mid: FloatArray
     log_mid_time: FloatArray
     rsprd_time: FloatArray
     quoted_s: FloatArray
@@ -300,6 +302,7 @@ def _features(symbol: IntArray, bucket: IntArray, sums: FloatArray) -> Features:
             pct_at_quote_iso=s[kernel.AT_ISO] / s[kernel.MET_ISO],
             pct_at_mid=s[kernel.AT_MID] / s[kernel.MET],
             pct_outside_quote=s[kernel.OUTSIDE] / s[kernel.MET],
+            last_mid=s[kernel.LAST],
             log_mid_time=np.log(s[kernel.TIME_MID] / s[kernel.TIME]),
             rsprd_time=s[kernel.TIME_RSPRD] / s[kernel.TIME],
             quoted_s=s[kernel.TIME] / 1e9,

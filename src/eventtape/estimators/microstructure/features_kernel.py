@@ -64,7 +64,8 @@ TIME, TIME_MID, TIME_RSPRD, VAR_TRADE, VAR_QUOTE = range(8, 13)
 TRADES, ISO, VOLUME, VOLUME_ISO, DOLLARS, FLOW_ISO, FLOW_OTHER = range(13, 20)
 UNSIGNED, INELIGIBLE, MET, MET_ISO, AT, AT_ISO, AT_MID, OUTSIDE = range(20, 28)
 SLIP, SLIP_VOLUME, SLIP_HALF, SLIP_HALF_VOLUME = range(28, 32)
-N_SUMS = 32
+LAST = 32  # not a sum: the mid that stands at the bucket's end, written as it closes
+N_SUMS = 33
 # Columns of the book.
 BID, ASK, SEEN, HAS, SPREAD, LAST_MID = range(6)
 BLOCK = 256
@@ -72,7 +73,8 @@ BLOCK = 256
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _stand(sums: FloatArray, book: FloatArray, ns: int) -> None:
-    """Account for ``ns`` during which the book stood."""
+    """Account for the last ``ns`` of a bucket, and note the mid at its end (NaN: no book)."""
+    sums[LAST] = book[LAST_MID] if book[HAS] > 0.0 else np.nan
     if book[HAS] > 0.0:
         sums[TIME] += ns
         sums[TIME_MID] += ns * book[LAST_MID]
