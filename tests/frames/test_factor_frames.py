@@ -269,7 +269,8 @@ def test_a_label_needs_the_row_one_horizon_on_and_the_same_name():
     rows = train_up_move(gap, horizon="5m", folds=1).forecasts
     assert rows.height == 2 * (60 - 5 - 2)
     merged = rows.join(
-        frame.select(pl.col("ticker").alias("symbol"), "bucket", "last_mid"), on=["symbol", "bucket"]
+        frame.select(pl.col("ticker").alias("symbol"), "bucket", "last_mid"),
+        on=["symbol", "bucket"],
     ).join(
         frame.select(
             pl.col("ticker").alias("symbol"),

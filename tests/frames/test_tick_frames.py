@@ -12,13 +12,13 @@ from eventtape import threads
 from eventtape.clock import duration_ns
 from eventtape.errors import InputError
 from eventtape.estimators.microstructure.signing import SOURCES
+from eventtape.frames.signs import sign_trades
 from eventtape.frames.ticks import (
     FOURTEEN,
     feature_stream,
     microstructure_features,
     nbbo_seconds,
     nbbo_stream,
-    sign_trades,
 )
 from twins import plain_ticks
 from twins.tick_worlds import (

@@ -185,7 +185,7 @@ def _summed(
     import polars as pl
 
     from eventtape.clock import duration_ns
-    from eventtape.frames.signed_stream import sign_start, sign_step
+    from eventtape.frames.signs import sign_start, sign_step
 
     state, latency_ns = sign_start(), duration_ns(options.latency)
     for trades, quotes in run.chunks:

@@ -9,12 +9,12 @@ from eventtape.frames.factors import (
     rolling_beta,
 )
 from eventtape.frames.probability import filter_probability, join_complementary
+from eventtape.frames.signs import sign_trades
 from eventtape.frames.ticks import (
     feature_stream,
     microstructure_features,
     nbbo_seconds,
     nbbo_stream,
-    sign_trades,
 )
 from eventtape.frames.universe import universe
 from eventtape.frames.up_move import score, train_up_move

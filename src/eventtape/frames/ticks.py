@@ -1,4 +1,4 @@
-"""Quotes and trades on data frames: one-second books, signs, and the features of every bucket.
+"""Quotes and trades on data frames: one-second books, and the features of every bucket.
 
 All take the frames of :data:`~eventtape.tape.QUOTE` and :data:`~eventtape.tape.EQUITY_TRADE`, of
 any number of symbols, ordered by symbol and time or by time alone. What they cannot use is an
@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from eventtape.arrays import IntArray
 from eventtape.clock import duration_ns
 from eventtape.estimators.microstructure import features, signing
 from eventtape.estimators.microstructure.features import Buckets, Features, FeatureState
+from eventtape.frames.signs import sign_ticks
+from eventtape.frames.symbol_states import grown, numbered
 from eventtape.tape import asof, seconds, stream_clock
-from eventtape.tape.asof import Book, Matched
+from eventtape.tape.asof import Book
 from eventtape.tape.seconds import Seconds
 from eventtape.tape.stream_clock import Reached
 from eventtape.tape.ticks import (
@@ -37,7 +38,6 @@ __all__ = [
     "microstructure_features",
     "nbbo_seconds",
     "nbbo_stream",
-    "sign_trades",
 ]
 
 TIME = pl.Datetime("ns", "UTC")
@@ -96,14 +96,14 @@ def nbbo_stream(
     for quotes in batches:
         ticks = quote_ticks(quotes, first_row=row)
         dtype = quotes.schema["symbol"]
-        symbol = _numbered(names, ticks.names)
+        symbol = numbered(names, ticks.names)
         new = len(names) - state.ts.size
-        reached = _grown(reached, stream_clock.start(new))
+        reached = grown(reached, stream_clock.start(new))
         reached = stream_clock.forward(reached, (ticks, symbol, row))
         row += quotes.height
         columns = (ticks.ts, ticks.bid, ticks.bid_size, ticks.ask, ticks.ask_size)
         state, found = seconds.step(
-            _grown(state, seconds.start(new)), symbol, ticks.start, *columns, every_ns=every_ns
+            grown(state, seconds.start(new)), symbol, ticks.start, *columns, every_ns=every_ns
         )
         books = _books(found, tuple(names), dtype)
         if end_ns is not None:
@@ -113,46 +113,6 @@ def nbbo_stream(
     found = seconds.finish(state, every_ns=every_ns, end_ns=end_ns)[1]
     if found.ts.size:
         yield _books(found, tuple(names), dtype)
-
-
-def sign_trades(
-    trades: pl.DataFrame, quotes: pl.DataFrame, *, rule: str = "lee-ready", latency: str = "0ms"
-) -> pl.DataFrame:
-    """The trades with ``sign`` (+1 the buyer took, -1 the seller, 0 unknown) and what settled it.
-
-    Added: ``sign``, ``sign_source``, and the book met: ``bid``, ``ask``, ``quote_age_s`` (null
-    where there was none). A trade meets the last quote strictly before it, or before it less
-    ``latency``. ``rule`` is one of ``estimators.microstructure.signing.RULES``. Ineligible trades
-    get 0 and are no part of the tick test's memory.
-    """
-    quoted, traded = quote_ticks(quotes), trade_ticks(trades)
-    names = tuple(sorted({*quoted.names, *traded.names}))
-    met = asof.match(
-        Book(quoted.ts, quoted.bid, quoted.ask),
-        spans_of(quoted.names, quoted.start, names),
-        traded.ts,
-        spans_of(traded.names, traded.start, names),
-        latency_ns=duration_ns(latency),
-    )
-    some = traded.eligible
-    found = signing.batch(
-        traded.price[some], met.bid[some], met.ask[some], _kept_starts(traded), rule=rule
-    )
-    sign, source = (np.zeros(traded.ts.size, np.int8) for _ in range(2))
-    sign[some], source[some] = found
-    columns: dict[str, Any] = {"sign": sign, "sign_source": source, "bid": met.bid, "ask": met.ask}
-    columns["quote_age_s"] = met.age_s
-    back = np.empty(traded.ts.size, np.int64)
-    rows = np.arange(traded.ts.size)
-    back[rows if traded.order is None else traded.order] = rows
-    added = pl.DataFrame({name: values[back] for name, values in columns.items()})
-    words = pl.Series(signing.SOURCES, dtype=pl.Enum(signing.SOURCES))
-    return trades.hstack(
-        added.with_columns(
-            words.gather(added["sign_source"].cast(pl.UInt32)).alias("sign_source"),
-            pl.col("bid", "ask", "quote_age_s").fill_nan(None),
-        ).get_columns()
-    )
 
 
 class Options(NamedTuple):
@@ -291,13 +251,13 @@ def _step(
     ``rows`` are the trades and quotes of earlier chunks; without them there was none.
     """
     numbers = {name: i for i, name in enumerate(state.names)}
-    _numbered(numbers, present)
-    traded = _numbered(numbers, trades.names)
+    numbered(numbers, present)
+    traded = numbered(numbers, trades.names)
     names = tuple(numbers)
     new = len(names) - len(state.names)
-    reached = _grown(state.reached, stream_clock.start(new))
+    reached = grown(state.reached, stream_clock.start(new))
     if rows is not None:
-        quoted = _numbered(numbers, quotes.names)
+        quoted = numbered(numbers, quotes.names)
         reached = stream_clock.forward(
             reached, (quotes, quoted, rows[1]), (trades, traded, rows[0])
         )
@@ -314,11 +274,11 @@ def _step(
         trade_span,
         latency_ns=options.latency_ns,
     )
-    memory, sign = _signed(
-        _grown(state.signs, signing.fresh(new)), trades, traded, met, options.rule
+    memory, signs = sign_ticks(
+        grown(state.signs, signing.fresh(new)), trades, traded, met, options.rule
     )
     folded, closed = features.step(
-        _grown(state.features, features.start(new, options.buckets)),
+        grown(state.features, features.start(new, options.buckets)),
         symbol,
         features.QuoteRows(quote_span, quotes.ts, quotes.bid, quotes.ask),
         features.TradeRows(
@@ -328,7 +288,7 @@ def _step(
             trades.size,
             trades.iso,
             trades.eligible,
-            sign,
+            signs.sign,
             met.bid,
             met.ask,
             met.place,
@@ -337,51 +297,6 @@ def _step(
         window_ns=options.window_ns,
     )
     return TickState(names, reached, held, memory, folded), closed
-
-
-def _signed(
-    memory: signing.Memory, trades: TradeTicks, symbol: IntArray, met: Matched, rule: str
-) -> tuple[signing.Memory, signing.SignArray]:
-    """The signs of the eligible trades, 0 for the others, and the memory after them."""
-    some = trades.eligible
-    if some.all():
-        memory, found = signing.step(
-            memory, trades.price, met.bid, met.ask, trades.start, symbol, rule=rule
-        )
-        return memory, found.sign
-    memory, found = signing.step(
-        memory,
-        trades.price[some],
-        met.bid[some],
-        met.ask[some],
-        _kept_starts(trades),
-        symbol,
-        rule=rule,
-    )
-    sign = np.zeros(trades.ts.size, np.int8)
-    sign[some] = found.sign
-    return memory, sign
-
-
-def _kept_starts(trades: TradeTicks) -> IntArray:
-    """Where each symbol begins once ineligible trades are gone."""
-    before = np.r_[0, np.cumsum(trades.eligible)]
-    kept: IntArray = before[trades.start].astype(np.int64)
-    return kept
-
-
-def _numbered(numbers: dict[str, int], names: tuple[str, ...]) -> IntArray:
-    """The number of each name; a new one gets the next."""
-    return np.array([numbers.setdefault(name, len(numbers)) for name in names], np.int64)
-
-
-_State = TypeVar("_State", Reached, signing.Memory, FeatureState, seconds.SecondsState)
-
-
-def _grown(state: _State, more: _State) -> _State:
-    """The state with further symbols below it."""
-    pairs: Iterable[Any] = zip(state, more, strict=True)
-    return type(state)(*(np.concatenate(pair) for pair in pairs))
 
 
 def _books(found: Seconds, names: tuple[str, ...], dtype: pl.DataType) -> pl.DataFrame:

@@ -8,9 +8,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from eventtape.errors import InputError
-from eventtape.frames.signed_stream import sign_stream
+from eventtape.frames.signs import sign_stream, sign_trades
 from eventtape.frames.tick_summary import TickSummary
-from eventtape.frames.ticks import microstructure_features, sign_trades
+from eventtape.frames.ticks import microstructure_features
 from eventtape.simulate import taq_day
 from eventtape.simulate.taq_market import Blemishes
 from eventtape.tape.paired import paired
