@@ -13,8 +13,8 @@ from eventtape.frames.factors import factor_returns
 
 pytestmark = pytest.mark.real
 
-# Squared correlations in these files. Elsewhere .207 and .291 are quoted for RMW and CMA; what those
-# were computed from is not known.
+# Squared correlations in these files. Elsewhere .207 and .291 are quoted for RMW and CMA; what
+# those were computed from is not known.
 R2 = {"MKT-RF": 0.9141, "SMB": 0.9070, "HML": 0.7350, "RMW": 0.2021, "CMA": 0.2904}
 RMSE_BP = {"MKT-RF": 29, "SMB": 34, "HML": 62, "RMW": 81, "CMA": 90}
 NAMES = {"HML": 2039, "SMB": 3240, "RMW": 2156, "CMA": 2248, "MKT-RF": 3240}

@@ -125,11 +125,13 @@ def features(quotes, trades, *, every, session=None, latency=0, window=10**6, me
         else:
             seen[end]["not eligible"] += 1
     rows = {end: answer(**{k.replace(" ", "_"): v for k, v in seen[end].items()}) for end in ends}
-    for end, row in rows.items():
-        before = [(bid, ask) for ts, bid, _, ask, _ in quotes if ts < end]
-        standing = bool(before) and stands(before[-1])
-        row["last_mid"] = sum(before[-1]) / (2 * GRID) if standing else None
-    return rows
+    return {end: row | {"last_mid": mid_at(quotes, end)} for end, row in rows.items()}
+
+
+def mid_at(quotes, end):
+    """The mid that stands at a time, None where no two-sided book does."""
+    before = [(bid, ask) for ts, bid, _, ask, _ in quotes if ts < end]
+    return sum(before[-1]) / (2 * GRID) if before and stands(before[-1]) else None
 
 
 def over(a, b):

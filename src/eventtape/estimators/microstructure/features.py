@@ -19,8 +19,8 @@ buyer took), p its price, v its size, m and h the mid and half-spread of the boo
                          of a trade or at most ``window_ns`` after it, and the others. Their sum is
                          the mid's realised variance
 
-Means over quotes weigh each quote alike, as in the study these features come from; ``log_mid_time``
-and ``rsprd_time`` weigh by the time a book stood, ``quoted_s`` seconds in all, and ``last_mid`` is the
+Means over quotes weigh each quote alike, as in the study they come from; ``log_mid_time`` and
+``rsprd_time`` weigh by the time a book stood, ``quoted_s`` seconds in all, and ``last_mid`` is the
 mid, in dollars, that stands at the bucket's end: what the next bucket's moves are counted from.
 
 What is not there is not made up. A bucket without quotes has no ``log_mid`` (NaN), though the book
