@@ -12,7 +12,7 @@ a rename or a listing of D itself is not yet known, and neither is an end on or 
 The rule is the election-day study's (20 ETFs and 20 common stocks, 20 sessions to 2024-11-04). Its
 two tables are another thing than their title says: dollars over shares is the VWAP of the one
 session 2024-11-04 within 0.1% (SPY 570.37 dollars against 570.36), not that of the 20 (578.62), so
-total_volume_..._millions are that day's volumes, neither totals nor means (``tests/real``).
+``total_volume_..._millions`` are that day's volumes, neither totals nor means (``tests/real``).
 """
 
 from __future__ import annotations
