@@ -170,67 +170,70 @@ def _run(
     )
     new = SecondsState(state.next_ns.copy(), state.ts.copy(), state.book.copy())
 
+    index = np.empty(m, np.int64)
+
     def fill(low: int, high: int) -> None:
         groups = slice(low, high)
         rows, space = first[low : high + 1], offset[low : high + 1]
-        _fill(new, symbol[groups], rows, *quotes, every_ns, space, begin[groups], out)
+        _walk(state, new, symbol[groups], rows, ts, every_ns, space, begin[groups], index, out)
+        mine = slice(offset[low], offset[high])
+        for k, column in enumerate(quotes[1:]):
+            _take(column, index[mine], state.book[:, k], out.symbol[mine], out.book[k, mine])
+            _hold(column, rows, new.book[:, k], symbol[groups])
 
     run_groups(fill, np.diff(first) + count, threads)
     return new, out
 
 
 @njit(cache=True, nogil=True)
-def _first_at(ts: IntArray, i: int, time: int) -> int:
-    """The first row from ``i`` on at or after a time: strides of 32, then halves, no branch."""
-    n = ts.size
-    if i >= n or ts[i] >= time:
-        return i
-    while i + 32 <= n and ts[i + 31] < time:
-        i += 32
-    if i + 32 > n:
-        while i < n and ts[i] < time:
-            i += 1
-        return i
-    for half in (16, 8, 4, 2, 1):
-        i += half * (ts[i + half - 1] < time)
-    return i
-
-
-@njit(cache=True, nogil=True)
-def _fill(
+def _walk(
     state: SecondsState,
+    new: SecondsState,
     symbol: IntArray,
     first: IntArray,
     ts: IntArray,
-    bid: FloatArray,
-    bid_size: FloatArray,
-    ask: FloatArray,
-    ask_size: FloatArray,
     every_ns: int,
     offset: IntArray,
     begin: IntArray,
+    index: IntArray,
     out: Seconds,
 ) -> None:
+    """The quote in force at each grid time: its row, or -1 for the one held in the state.
+
+    Only times are read here. The values are then taken a column at a time, which is one stream to
+    read and one to write where all at once would be ten.
+    """
     for g in range(symbol.size):
-        s = symbol[g]
-        low, high = first[g], first[g + 1]
-        if low == high and offset[g] == offset[g + 1]:
+        s, low = symbol[g], first[g]
+        rows = ts[low : first[g + 1]]
+        n = rows.size
+        if n == 0 and offset[g] == offset[g + 1]:
             continue
-        rows, n = ts[low:high], high - low
-        T, t = begin[g], state.ts[s]
-        b, p, a, q = state.book[s, 0], state.book[s, 1], state.book[s, 2], state.book[s, 3]
+        T, held = begin[g], state.ts[s]
         i = 0
         for m in range(offset[g], offset[g + 1]):
-            k = _first_at(rows, i, T)
-            if k > i:
-                i, j = k, low + k - 1
-                t, b, p, a, q = ts[j], bid[j], bid_size[j], ask[j], ask_size[j]
+            while i < n and rows[i] < T:
+                i += 1
+            index[m] = low + i - 1 if i > 0 else -1
             out.ts[m] = T
-            out.book[0, m], out.book[1, m], out.book[2, m], out.book[3, m] = b, p, a, q
-            out.age_s[m] = (T - t) / 1e9
+            out.age_s[m] = (T - (rows[i - 1] if i > 0 else held)) / 1e9
             T += every_ns
-        if n > i:
-            j = high - 1
-            t, b, p, a, q = ts[j], bid[j], bid_size[j], ask[j], ask_size[j]
-        state.ts[s], state.next_ns[s] = t, T
-        state.book[s, 0], state.book[s, 1], state.book[s, 2], state.book[s, 3] = b, p, a, q
+        new.next_ns[s] = T
+        new.ts[s] = rows[n - 1] if n > 0 else held
+
+
+@njit(cache=True, nogil=True)
+def _take(
+    column: FloatArray, index: IntArray, held: FloatArray, symbol: IntArray, out: FloatArray
+) -> None:
+    for m in range(index.size):
+        i = index[m]
+        out[m] = column[i] if i >= 0 else held[symbol[m]]
+
+
+@njit(cache=True, nogil=True)
+def _hold(column: FloatArray, first: IntArray, held: FloatArray, symbol: IntArray) -> None:
+    """The last value of each group, where it has a row, into the state."""
+    for g in range(symbol.size):
+        if first[g + 1] > first[g]:
+            held[symbol[g]] = column[first[g + 1] - 1]
