@@ -341,7 +341,6 @@ def test_crossed_and_locked_books_are_kept_and_counted(tmp_path):
         (("--vendor", "polygon", "--rule", "reverse-tick"), "looks only back"),
         (("--vendor", "polygon", "--every", "soon"), "a length of time such as 1m"),
         (("--vendor", "polygon", "--every", "0s"), "an --every above 0"),
-        (("--vendor", "polygon", "--every", "7m"), "a width that divides the session"),
         (("--vendor", "polygon", "--latency", "-1ms"), "a length of time such as 1m"),
         (("--vendor", "polygon", "--session", "MARS"), "an exchange-calendars name"),
         (("--vendor", "polygon", "--order", "size"), "an order among symbol, time"),
@@ -400,3 +399,26 @@ def test_the_program_says_it_in_words(polygon, tmp_path):
     assert done.stderr.startswith(f"eventtape: {cut}: wanted a whole gzip file")
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "f.parquet").exists()
+
+
+def test_a_second_ticker_of_a_date_joins_the_first_in_the_lake(polygon, tmp_path):
+    lake, paths = tmp_path / "lake", polygon[1][SHORT]
+    tickers = sorted(read(paths)[0]["symbol"].cast(pl.String).unique())[:2]
+    for ticker in (*tickers, tickers[0]):
+        run("features", *paths, "--vendor", "polygon", "--out", tmp_path / "f.parquet",
+            "--lake", lake, "--symbol", ticker)  # fmt: skip
+    query = "select ticker, every, count(*) as n from features group by all order by ticker"
+    rows = json.loads(run("lake", "sql", query, "--lake", lake, "--json").stdout)
+    assert [row["ticker"] for row in rows] == tickers
+    assert len({row["n"] for row in rows}) == 1
+    assert {row["every"] for row in rows} == {"1m"}
+
+
+def test_a_file_that_says_it_is_simulated_stays_so(tmp_path):
+    day = taq_day(3, symbols=2, quotes=2_000, trades=400, streams=50)
+    paths = [tmp_path / f"{kind}.parquet" for kind in ("trades", "quotes")]
+    for frame, path in zip((day.trades, day.quotes), paths, strict=True):
+        frame.with_columns(simulated=pl.lit(value=True)).write_parquet(path)
+    done = run("features", *paths, "--vendor", "parquet", "--out", tmp_path / "f.parquet", "--json")
+    assert json.loads(done.stdout)["simulated"] is True
+    assert pl.read_parquet(tmp_path / "f.parquet")["simulated"].all()

@@ -73,7 +73,8 @@ def test_the_members_are_written(files, tmp_path, suffix):
     assert frame.height == 6
     run(*files[2], "--top", 3, "--out", out, "--seed-columns")
     frame = pl.read_csv(out) if suffix == ".csv" else pl.read_parquet(out)
-    assert frame.columns[-1] == "total_volume_dollars_millions"
+    assert frame.columns[-2:] == ["total_volume_dollars_millions", "simulated"]
+    assert not frame["simulated"].any()
     assert frame["total_volume_dollars_millions"][0] == 25000.0
 
 

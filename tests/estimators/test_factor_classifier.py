@@ -176,16 +176,16 @@ def placebo(runs, spells):
 
 @pytest.mark.parametrize("spells", [0.0, 0.8])
 def test_labels_that_know_nothing_show_no_edge(spells):
-    """200 runs, with and without spells of up-moves. At most 5% may; a fitted model pays for noise,
-    so that truly fewer than the nominal 2.5% do."""
+    """200 runs each, with and without spells of up-moves; seen: none. A fitted model pays for its
+    noise, so fewer than the nominal 2.5% show an edge."""
     brier, log = placebo(200, spells)
-    assert brier <= 0.05
-    assert log <= 0.05
+    assert brier <= 0.01
+    assert log <= 0.01
 
 
-@pytest.mark.parametrize(("edge", "power"), [(0.4, 0.8), (0.8, 0.97)])
+@pytest.mark.parametrize(("edge", "power"), [(0.4, 0.85), (0.8, 0.97)])
 def test_a_planted_edge_is_found(edge, power):
-    """100 runs of 1,600 rows each, a weak effect (seen: 89%) and a plain one: edge and signs."""
+    """100 runs of 1,600 rows each, a weak effect (seen: 91%) and a plain one (all): edge and signs."""
     found = []
     for seed in range(100):
         ts, x, y = rows(seed, edge=edge, n=1600)

@@ -34,6 +34,9 @@ def by_hand(ts, mids, w, max_age_s):
             if seen.size and ts[t] - ts[seen[-1]] <= max_age_s * S:
                 in_force[t, i] = mids[seen[-1], i]
     r = in_force[1:] / in_force[:-1] - 1.0
+    for i in range(N):
+        seen = np.flatnonzero(~np.isnan(mids[:, i]))
+        r[seen[1:][np.diff(ts[seen]) > max_age_s * S] - 1, i] = np.nan
     returns, coverage = np.full((T, w.shape[1]), np.nan), np.zeros((T, w.shape[1], 2))
     for t in range(1, T):
         here = ~np.isnan(r[t - 1])
@@ -118,6 +121,23 @@ def test_the_move_over_a_gap_that_is_too_long_is_in_no_row():
     assert np.nanmax(np.abs(beyond.returns)) == 0.0
 
 
+@pytest.mark.parametrize("chunk", [1, 2, 4])
+def test_a_move_from_one_day_to_the_next_is_in_no_row(chunk):
+    """Broadcom's ten for one between two sessions of seconds, in one array."""
+    ts = np.array([0, 1, 86_400, 86_401]) * S
+    mids = np.array([[1700.0, 100.0], [1700.0, 100.0], [171.0, 101.0], [171.0, 101.0]])
+    book, state = factor_returns.portfolios(np.full((2, 1), 0.5)), factor_returns.start(2)
+    got = []
+    for begin in range(0, 4, chunk):
+        rows = slice(begin, begin + chunk)
+        state, part = factor_returns.step(state, ts[rows], mids[rows], book)
+        got.extend(part.returns[:, 0])
+    np.testing.assert_array_equal(got, [np.nan, 0.0, np.nan, 0.0])
+    np.testing.assert_array_equal(part.coverage[-1, 0], [1.0, 1.0])
+    edge = factor_returns.batch(ts, mids, np.full((2, 1), 0.5), max_age_s=86_399.0)
+    assert edge.returns[2, 0] == pytest.approx(0.5 * (171.0 / 1700.0 - 1.0) + 0.005)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -136,7 +156,7 @@ def test_what_cannot_be_used_is_named(change, words):
 
 
 def test_simulated_sorts_are_recovered_from_noisy_mids():
-    """40 days of 1,500 stocks, 130 rows, gaps and absent names: R^2 of daily returns >= .99."""
+    """40 days of 1,500 stocks, 130 rows, gaps and absent names: 1 - SSE/SST of daily returns."""
     from eventtape.simulate.factor_sorts import factor_days
 
     ours, truth = [], []
@@ -146,4 +166,5 @@ def test_simulated_sorts_are_recovered_from_noisy_mids():
         truth.append(one.truth)
     ours, truth = np.array(ours), np.array(truth)
     missed = ((ours - truth) ** 2).sum(axis=0) / ((truth - truth.mean(axis=0)) ** 2).sum(axis=0)
-    assert (1.0 - missed >= 0.99).all(), 1.0 - missed
+    # The table of docs/factors.md: MKT, SMB, HML, RMW, CMA.
+    np.testing.assert_allclose(1.0 - missed, [0.999, 0.995, 0.995, 0.990, 0.997], atol=0.0006)

@@ -392,7 +392,6 @@ def test_an_event_older_than_the_open_bucket_is_refused():
         (Buckets(M, None, T0), "open and its close, or neither"),
         (Buckets(M, T0, T0), "opens before it closes"),
         (Buckets(M, 0, M), "opens before it closes"),
-        (Buckets(7 * S, T0, T0 + M), "met 7000000000, wanted a width that divides the session"),
     ],
 )
 def test_buckets_that_make_no_grid_are_refused(buckets, text):
@@ -406,3 +405,18 @@ def test_buckets_that_make_no_grid_are_refused(buckets, text):
     ):
         with pytest.raises(InputError, match=text):
             call()
+
+
+@pytest.mark.parametrize("every", [7 * S, 25 * S, 60 * S, 90 * S])
+def test_the_last_bucket_of_a_session_ends_at_its_close(every):
+    """A minute in widths that do not divide it, or exceed it."""
+    buckets = Buckets(every, T0, T0 + M)
+    quotes = [quote(k * 3 * S, GOOD if k % 2 else OTHER) for k in range(25)]
+    found = features.batch(*arrays([quotes], [[trade(59 * S, 100_100, 100)]]), buckets=buckets)
+    assert found.bucket[-1] == T0 + M
+    assert found.bucket.size == -(-M // every)
+    assert found.quoted_s.sum() == pytest.approx(60.0)
+    assert found.num_trades[-1] == 1
+    state, early = features.advance(features.start(1, buckets), T0 + 10 * M, buckets=buckets)
+    assert early.bucket.tolist() == found.bucket.tolist()
+    assert features.finish(state, buckets=buckets)[1].bucket.size == 0

@@ -125,6 +125,44 @@ def test_a_crossed_or_one_sided_book_has_no_mid_and_a_locked_one_has():
             assert found[41] == pytest.approx(both, abs=1e-14)
 
 
+def test_a_split_overnight_is_in_no_row():
+    day = 86_400
+    ts = pl.Series("ts", np.array([0, 1, day, day + 1]) * S).cast(TIME)
+    table = pl.DataFrame(
+        {"ts": ts, "AVGO": [1700.0, 1700.0, 171.0, 171.0], "B": [100.0, 100.0, 101.0, 101.0]}
+    )
+    held = {"F": {"AVGO": 0.5, "B": 0.5}}
+    found = frames.factor_returns(table, held)["F"]
+    assert found.to_list() == [None, 0.0, None, 0.0]
+    joined = frames.factor_returns(table, held, max_age_s=2.0 * day)["F"]
+    assert joined[2] == pytest.approx(0.5 * (171 / 1700 - 1) + 0.5 * 0.01)
+
+
+def irregular(ms, mid, age_s, symbol="A"):
+    ts = pl.Series("ts", np.array(ms) * 1_000_000).cast(TIME)
+    return pl.DataFrame({"symbol": symbol, "ts": ts, "mid": mid, "age_s": age_s})
+
+
+def test_what_was_carried_is_told_by_the_symbols_own_row_before(monkeypatch):
+    """A grid whose smallest step is a tenth of a second: ages up to a row's own step are news."""
+    held = {"F": {"A": 1.0}}
+    rows = irregular([0, 100, 1000, 2000], [10.0, 10.0, 11.0, 12.0], [0.05, 0.1, 0.5, 0.6])
+    want = [None, 0.0, 0.1, 12 / 11 - 1]
+    other = irregular([50, 150, 1950], [5.0, 5.0, 5.0], [0.01, 0.01, 0.01], "B")
+    for cells in (4_000_000, 1):  # whole, and a row at a time
+        monkeypatch.setattr(frames, "_CELLS", cells)
+        assert frames.factor_returns(rows, held)["F"].to_list() == pytest.approx(want)
+        both = frames.factor_returns(pl.concat([rows, other]), held)
+        alone = both.filter(pl.col("ts").is_in(rows["ts"].implode()))["F"]
+        assert alone.to_list() == pytest.approx(want)
+        # Carried for longer than a mid stays in force: the move over the gap is in no row.
+        stale = irregular(
+            [0, 1000, 2000, 3000, 4000], [10.0, 10, 10, 11, 11], [0.5, 1.5, 2.5, 0.5, 0.5]
+        )
+        found = frames.factor_returns(stale, held, max_age_s=1.0)["F"]
+        assert found.to_list() == [None, 0.0, None, None, 0.0]
+
+
 def test_names_never_shown_lower_the_coverage():
     _, frame = wide(3, hole=0.0)
     found = frames.factor_returns(frame.drop("N3"), WEIGHTS, min_coverage=0.0)
@@ -161,6 +199,7 @@ def test_rolling_betas_of_frames():
     found = frames.rolling_beta(returns, factors, 20)
     arrays, parts = rolling.batch(y, x, window=20), rolling.decompose(y, x, window=20)
     names = ["ts", "symbol", "alpha", "F", "G", "systematic", "idiosyncratic", "status"]
+    names.append("parts_status")
     assert found.columns == names
     assert found.height == 3 * T
     for i in range(3):
@@ -174,8 +213,26 @@ def test_rolling_betas_of_frames():
             np.testing.assert_array_equal(one[name].fill_null(np.nan).to_numpy(), want)
         words = [str(rolling.STATUSES[code]) for code in arrays.status[:, i]]
         assert one["status"].cast(pl.String).to_list() == words
+        # Row 19 is the first with betas, and has no row before it to be taken apart with.
+        assert one["status"][19] == "ok"
+        assert one["parts_status"][19] == "too few observations"
+        explained = (one["parts_status"] == "ok").to_numpy()
+        np.testing.assert_array_equal(explained, one["idiosyncratic"].is_not_null().to_numpy())
+        np.testing.assert_array_equal(explained, one["systematic"].is_not_null().to_numpy())
     with pytest.raises(InputError, match="same times"):
         frames.rolling_beta(returns, factors[1:], 20)
+
+
+@pytest.mark.parametrize("order", [[0, 2, 1, *range(3, T)], [0, 1, 1, *range(3, T)]])
+def test_times_that_fall_or_repeat_are_refused_with_their_row(order):
+    rng = np.random.default_rng(8)
+    table = pl.DataFrame({"ts": stamps(), "A": rng.standard_normal(T), "B": rng.standard_normal(T)})
+    table = table[order]
+    with pytest.raises(InputError, match=r"^row 3, column 'ts'.*that rise"):
+        frames.rolling_beta(table.select("ts", "A"), table.select("ts", "B"), 20)
+    regimes = pl.DataFrame({"ts": stamps(), "regime": ["baseline"] * T})
+    with pytest.raises(InputError, match=r"^row 3, column 'ts'.*that rise"):
+        frames.idiosyncratic_amplification(table, regimes)
 
 
 def test_replication_of_frames_is_by_name():
@@ -216,6 +273,13 @@ def test_amplification_of_frames_takes_the_regime_in_force():
     assert found["lower"][1] < 2.0 < found["upper"][1]
     long = table.unpivot(index="ts", variable_name="symbol", value_name="idiosyncratic")
     assert frames.idiosyncratic_amplification(long, regimes).equals(found)
+    mixed = long.sample(fraction=1.0, shuffle=True, seed=1)
+    again = frames.idiosyncratic_amplification(mixed, regimes)
+    for name in ("ratio", "lower", "upper"):  # names are summed in another order
+        np.testing.assert_allclose(again[name], found[name], rtol=1e-4)
+    assert again["names"].to_list() == [6, 6]
+    with pytest.raises(InputError, match=r"row 1, column 'ts'.*one row a symbol"):
+        frames.idiosyncratic_amplification(pl.concat([long, long[:1]]), regimes)
     stale = frames.idiosyncratic_amplification(table, regimes, max_age_s=4.0)
     assert stale["base_rows"][0] == (np.arange(n) % every <= 4)[code == 1].sum()
 

@@ -76,7 +76,7 @@ def grid(quotes, trades, every, session):
     """The ends of the buckets."""
     if session is not None:
         opened, closed = session
-        return list(range(opened + every, closed + 1, every))
+        return [*range(opened + every, closed, every), closed]  # the last may be a short one
     times = [event[0] for event in (*quotes, *trades)]
     if not times:
         return []
@@ -89,10 +89,11 @@ def features(quotes, trades, *, every, session=None, latency=0, window=10**6, me
     ends = grid(quotes, trades, every, session)
     if not ends:
         return {}
-    opened, closed = ends[0] - every, ends[-1]
+    opened, closed = session or (ends[0] - every, ends[-1])
 
     def bucket(ns):
-        return (ns - opened) // every * every + opened + every if opened <= ns < closed else None
+        end = (ns - opened) // every * every + opened + every
+        return min(end, closed) if opened <= ns < closed else None
 
     seen = {end: {"quotes": [], "trades": [], "stood": [], "not eligible": 0} for end in ends}
     traded = [ts for ts, _, _, _, eligible in trades if eligible]

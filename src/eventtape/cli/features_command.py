@@ -101,20 +101,25 @@ def features(
         raise InputError("an --every above 0", met=every)
     for path in (out, *((signed_out,) if signed_out else ())):
         check_parquet(path)
-    data = {"dataset": dataset or how.vendor, "data": "real" if simulate is None else "simulated"}
+    simulated = simulate is not None or ticks.made_by_no_market(paths)
+    data = {
+        "dataset": dataset or (how.vendor if simulate is None else "simulated"),
+        "data": "simulated" if simulated else "real",
+    }
     check_partition(data)
     options = _Options(every, rule, latency, window)
     about = {**options._asdict(), "policy": policy or "regular", "session": session, **data}
+    about |= {"vendor": how.vendor} if simulate is None else {"seed": str(simulate)}
+    given = {"zone": zone, "sip": sip, "exchange": exchange, "lot": lot, "symbols": symbols}
+    about |= {name: str(value) for name, value in given.items() if value}
 
     summary = TickSummary()
     with tick_progress((*paths["trades"], *paths["quotes"]), quiet=as_json) as progress:
         passed = TickPass(how, ticks.days_of(session), progress=progress, every_ns=lengths[0])
         runs = passed.runs(paths, symbols, simulate)
-        made = _write(
-            runs, options, summary, out, signed_out, about, simulated=simulate is not None
-        )
+        made = _write(runs, options, summary, out, signed_out, about, simulated=simulated)
     told = {
-        "simulated": simulate is not None,
+        "simulated": simulated,
         "options": about,
         "rows": dict(passed.rows),
         "tickers": len(made.tickers),
@@ -128,7 +133,7 @@ def features(
         "out": str(out),
     }
     if lake is not None:
-        _into_lake(lake, out, list(passed.days.values()), data)
+        _into_lake(lake, out, list(passed.days.values()), {**data, "every": every})
     tick_screen.warn(told, symbols, made.tickers)
     if as_json:
         print(json.dumps(told, allow_nan=False))
@@ -197,16 +202,26 @@ def _summed(
 
 
 def _into_lake(lake: Path, out: Path, days: list[Day], data: dict[str, str]) -> None:
-    """Each day's features as one partition of the table ``features``, all at one stroke."""
+    """Each day's features as one partition of the table ``features``, all at one stroke.
+
+    Tickers of that partition that this run did not touch stay: files are often of one ticker.
+    """
     import polars as pl
 
     from eventtape.store import Lake, Write
 
-    def rows(day: Day) -> pl.DataFrame:
+    store = Lake(lake)
+    known = "features" in store.tables()["table"]
+
+    def rows(day: Day, partition: dict[str, str]) -> pl.DataFrame:
         end = pl.col("bucket").cast(pl.Int64)
         inside = (end > day.start_ns) & (end <= day.end_ns)
-        return pl.scan_parquet(out, glob=False).filter(inside).collect()
+        made = pl.scan_parquet(out, glob=False).filter(inside).collect()
+        if not known:
+            return made
+        held = store.read("features", partition).drop(partition)
+        others = held.filter(~pl.col("ticker").is_in(made["ticker"].unique().implode()))
+        return pl.concat([others.select(made.columns), made]).sort("ticker", "bucket")
 
-    Lake(lake).write_all(
-        Write("features", rows(day), {**data, "session": str(day.date)}) for day in days
-    )
+    partitions = [(day, {**data, "session": str(day.date)}) for day in days]
+    store.write_all(Write("features", rows(day, part), part) for day, part in partitions)

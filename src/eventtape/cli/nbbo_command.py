@@ -60,7 +60,7 @@ def nbbo(
     if every_ns == 0:
         raise InputError("an --every above 0", met=every)
     check_parquet(out)
-    simulated = simulate is not None
+    simulated = simulate is not None or ticks.made_by_no_market(paths)
     about = {"every": every, "session": session, "data": "simulated" if simulated else "real"}
     tickers: set[str] = set()
     books = 0
@@ -106,11 +106,13 @@ def _books(
     import polars as pl
 
     from eventtape.frames.ticks import nbbo_stream
+    from eventtape.tape.paired import as_order
 
     for run in runs:
         hours = run.day.hours
         end_ns = None if hours is None else hours[1]
-        stream = nbbo_stream((q for _, q in run.chunks if q.height), every=every, end_ns=end_ns)
+        chunks = (quotes for _, quotes in run.chunks if quotes.height)
+        stream = nbbo_stream(chunks, every=every, end_ns=end_ns, order=as_order(order))
         if order == "symbol":
             held = list(stream)
             stream = iter([pl.concat(held).sort("symbol", "ts")] if held else [])

@@ -125,3 +125,19 @@ def paths_or_seed(
         error.add_note(f"Or read a simulated day: eventtape {command} --simulate 1")
         raise error
     return {kind: named_files(name, kind) for kind, name in given.items()}  # type: ignore[arg-type]
+
+
+def made_by_no_market(paths: dict[str, tuple[Path, ...]]) -> bool:
+    """Whether a Parquet file of ticks says so itself, in a column ``simulated``."""
+    import polars as pl
+
+    for path in (path for side in paths.values() for path in side if path.suffix == ".parquet"):
+        try:
+            ticks = pl.scan_parquet(path, glob=False)
+            if "simulated" in ticks.collect_schema() and bool(
+                ticks.select(pl.col("simulated").cast(pl.Boolean).any()).collect().item()
+            ):
+                return True
+        except (OSError, pl.exceptions.PolarsError):
+            return False  # the reader will say what is wrong with the file
+    return False

@@ -14,6 +14,8 @@ from rich.table import Table
 
 NONE = "—"
 _SHOWN = 20  # tickers in the terminal; --json has all
+_MANY = 0.05  # crossed books: a national best bid and offer has 0.1% and less
+_FEW = 0.5  # trades within the hours: nine in ten and more, as a rule
 _HEALTH = (
     ("rows", "rows used"),
     ("symbols", "symbols"),
@@ -40,9 +42,33 @@ def warn(told: dict[str, Any], symbols: list[str] | None, tickers: set[str]) -> 
     missing = sorted(set(symbols or ()) - tickers)
     if missing:
         print(f"eventtape: no tick of {', '.join(missing)}", file=sys.stderr)
-    for kind in ("trades", "quotes"):
+    for kind in told["rows"]:
         if kind not in told["health"]:
             print(f"eventtape: no row of {kind}", file=sys.stderr)
+    books = told["health"].get("quotes", {"rows": 0})
+    if books["rows"] and books["crossed"] > _MANY * books["rows"]:
+        share = books["crossed"] / books["rows"]
+        print(
+            f"eventtape: {share:.0%} of the books are crossed: quotes of several venues taken for "
+            "one book (--exchange), or two clocks (--zone)?",
+            file=sys.stderr,
+        )
+    _warn_of_trades(told)
+
+
+def _warn_of_trades(told: dict[str, Any]) -> None:
+    summary, prints = told.get("summary", []), told["health"].get("trades", {"rows": 0})
+    eligible = prints["rows"] - prints.get("ineligible", 0)
+    within = sum(row["num_trades"] for row in summary)
+    if eligible and within < _FEW * eligible:
+        print(
+            f"eventtape: only {within:,} of {eligible:,} eligible trades are within the hours: is "
+            "the clock of the file another (--zone)?",
+            file=sys.stderr,
+        )
+    bare = [r["ticker"] for r in summary if r["num_trades"] and r["median_spread"] is None]
+    if bare:
+        print(f"eventtape: trades but no quotes of {', '.join(bare[:_SHOWN])}", file=sys.stderr)
 
 
 def show(told: dict[str, Any], signed_out: Path | None, lake: Path | None) -> None:

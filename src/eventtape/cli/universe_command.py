@@ -76,7 +76,9 @@ def universe(
     )
     members = as_the_study(chosen.members) if seed_columns else chosen.members
     if out is not None:
-        _write(members, out)
+        import polars as pl
+
+        _write(members.with_columns(simulated=pl.lit(simulate is not None)), out)
     _warn(chosen, top, by_kind)
     if as_json:
         about = {"date": str(chosen.day), "calendar": calendar, "simulated": simulate is not None}

@@ -26,6 +26,7 @@ from eventtape.tape import times_ns
 __all__ = ["factor_returns", "idiosyncratic_amplification", "replicate", "rolling_beta"]
 
 _CELLS = 4_000_000  # mids held at a time: 32 MB, whatever the day's length
+_NEVER = -(2**62)
 
 Weights = pl.DataFrame | Mapping[str, Mapping[str, float]]
 
@@ -40,8 +41,9 @@ def factor_returns(
     """``ts``, the simple return of each factor since the row before, and each side's coverage.
 
     ``mids``: long with ``symbol, ts`` and either ``mid`` or ``bid, ask``, or wide. A book that is
-    one-sided or crossed has no mid; a locked one has. Where there is an ``age_s``, rows older than
-    the grid's step were carried and are left to the estimator's own ``max_age_s``. ``weights``:
+    one-sided or crossed has no mid; a locked one has. Where there is an ``age_s``, a row older than
+    the time since the same symbol's row before was carried, and shows nothing new: how long the mid
+    before it stays in force is for ``max_age_s`` alone. ``weights``:
     long with ``symbol, factor, weight``, or a mapping of factor to name to weight. A name of the
     weights that the mids never show lowers the coverage; a name without weight is not read.
 
@@ -51,7 +53,7 @@ def factor_returns(
     book = portfolio.portfolios(matrix)
     state = portfolio.start(len(names))
     parts = []
-    for ts, values in _mids(mids, names):
+    for ts, values in _mids(mids, names, round(max_age_s * SECOND)):
         state, answer = portfolio.step(
             state, ts, values, book, max_age_s=max_age_s, min_coverage=min_coverage
         )
@@ -69,17 +71,18 @@ def factor_returns(
 def rolling_beta(
     returns: pl.DataFrame, factors: pl.DataFrame, window: int, *, in_sample: bool = False
 ) -> pl.DataFrame:
-    """``ts, symbol, alpha``, a beta for each factor, ``systematic, idiosyncratic, status``.
+    """``ts, symbol, alpha``, a beta for each factor, ``systematic, idiosyncratic``, two statuses.
 
-    ``returns`` and ``factors`` are wide, of the same times in the same order; extra columns of
-    ``factors`` ending in ``_coverage`` are not factors. The betas of a row are of the ``window``
-    rows that end there; the two parts of its return use the betas of the row before, unless
-    ``in_sample``. ``status`` is of the row's own betas.
+    ``returns`` and ``factors`` are wide, of the same rising times; extra columns of ``factors``
+    ending in ``_coverage`` are not factors. The betas of a row are of the ``window`` rows that end
+    there, and ``status`` says what became of them; the two parts of its return use the betas of the
+    row before, unless ``in_sample``, and ``parts_status`` says what became of those.
     """
     assets = [name for name in returns.columns if name != "ts"]
     names = [n for n in factors.columns if n != "ts" and not n.endswith("_coverage")]
     if returns.height != factors.height or not (returns["ts"] == factors["ts"]).all():
         raise InputError("returns and factors of the same times", met=factors.height, column="ts")
+    _check_rising(returns)
     y, x = _matrix(returns, assets), _matrix(factors, names)
     found = rolling.batch(y, x, window=window)
     parts = rolling.decompose(y, x, window=window, in_sample=in_sample)
@@ -88,6 +91,7 @@ def rolling_beta(
     columns |= {name: found.beta[:, k] for k, name in enumerate(names)}
     columns |= {"systematic": parts.systematic, "idiosyncratic": parts.idiosyncratic}
     words = pl.Enum([str(status) for status in rolling.STATUSES])
+    told = pl.Series(words.categories, dtype=words)
     return pl.DataFrame(
         {
             "ts": returns["ts"].gather(np.repeat(np.arange(n), len(assets))),
@@ -95,7 +99,8 @@ def rolling_beta(
                 np.tile(np.arange(len(assets)), n)
             ),
             **{name: np.ascontiguousarray(part).ravel() for name, part in columns.items()},
-            "status": pl.Series(words.categories, dtype=words).gather(found.status.ravel()),
+            "status": told.gather(found.status.ravel()),
+            "parts_status": told.gather(parts.status.ravel()),
         }
     ).with_columns(pl.col(list(columns)).fill_nan(None))
 
@@ -140,18 +145,25 @@ def idiosyncratic_amplification(
 ) -> pl.DataFrame:
     """How much louder idiosyncratic returns are in each regime than in ``base``, with intervals.
 
-    ``idiosyncratic`` is wide, or long with ``symbol, ts, idiosyncratic`` (what
-    :func:`rolling_beta` gives); ``regimes`` has ``ts, regime`` (what
+    ``idiosyncratic`` is wide with rising times, or long with ``symbol, ts, idiosyncratic`` in any
+    order (what :func:`rolling_beta` gives); ``regimes`` has ``ts, regime`` (what
     :func:`~eventtape.frames.filter_probability` gives). A row's regime is the last one stamped at
     or before it, none where that is older than ``max_age_s``. One row a regime: ``regime, base,
-    ratio, lower, upper, rows, base_rows, runs, base_runs, status``.
+    ratio, lower, upper, rows, base_rows, runs, base_runs, names, status``.
     """
     if base not in REGIMES[1:]:
         raise InputError(f"one of {', '.join(REGIMES[1:])}", met=base)
     if "symbol" in idiosyncratic.columns:
+        twice = np.flatnonzero(idiosyncratic.select("symbol", "ts").is_duplicated())
+        if twice.size:
+            met = str(idiosyncratic.row(int(twice[0]), named=True))
+            raise InputError(
+                "one row a symbol and time", met=met, row=int(twice[0]) + 1, column="ts"
+            )
         idiosyncratic = idiosyncratic.pivot(
             "symbol", index="ts", values="idiosyncratic", maintain_order=True
-        )
+        ).sort("ts")
+    _check_rising(idiosyncratic)
     e = _matrix(idiosyncratic, [name for name in idiosyncratic.columns if name != "ts"])
     code = _regime_codes(times_ns(idiosyncratic), regimes, round(max_age_s * SECOND))
     rows = []
@@ -161,9 +173,17 @@ def idiosyncratic_amplification(
             found = louder.amplification(e, code, a=a, b=b, level=level)
             rows.append((name, base, *found[:-1], str(found.status)))
     schema = ["regime", "base", "ratio", "lower", "upper"]
-    schema += ["rows", "base_rows", "runs", "base_runs", "status"]
+    schema += ["rows", "base_rows", "runs", "base_runs", "names", "status"]
     frame = pl.DataFrame(rows, schema=schema, orient="row")
     return frame.with_columns(pl.col("ratio", "lower", "upper").fill_nan(None))
+
+
+def _check_rising(frame: pl.DataFrame) -> None:
+    stamps = times_ns(frame)
+    late = np.flatnonzero(np.diff(stamps) <= 0)
+    if late.size:
+        met, row = str(frame["ts"][int(late[0]) + 1]), int(late[0]) + 2
+        raise InputError("times that rise, each once", met=met, row=row, column="ts")
 
 
 def _regime_codes(ts: IntArray, regimes: pl.DataFrame, max_age: int) -> IntArray:
@@ -200,8 +220,10 @@ def _weights(weights: Weights) -> tuple[list[str], list[str], FloatArray]:
     return names, factors, matrix
 
 
-def _mids(mids: pl.DataFrame, names: list[str]) -> Iterator[tuple[IntArray, FloatArray]]:
-    """Times and mids ``(n, n_names)``, some rows at a time."""
+def _mids(
+    mids: pl.DataFrame, names: list[str], max_age: int
+) -> Iterator[tuple[IntArray, FloatArray]]:
+    """Times and mids ``(n, n_names)``, some rows at a time; NaN where carried."""
     rows = max(_CELLS // len(names), 1)
     if "symbol" not in mids.columns:
         wide = mids.select("ts", *(name for name in names if name in mids.columns))
@@ -214,8 +236,9 @@ def _mids(mids: pl.DataFrame, names: list[str]) -> Iterator[tuple[IntArray, Floa
         return
     times = mids["ts"].unique().sort()
     stamps = times_ns(times.to_frame())
-    step = int(np.diff(stamps).min()) / SECOND if stamps.size > 1 else 0.0
-    mid = _mid(mids.columns, step)
+    mid, aged = _mid(mids.columns), "age_s" in mids.columns
+    age = pl.col("age_s").cast(pl.Float64) if aged else pl.lit(0.0)
+    last = np.full(len(names), _NEVER)
     code = pl.DataFrame({"symbol": names, "_name": np.arange(len(names))})
     ordered = mids if mids["ts"].is_sorted() else mids.sort("ts", maintain_order=True)
     first = ordered["ts"].search_sorted(times, side="left").to_numpy()
@@ -223,7 +246,9 @@ def _mids(mids: pl.DataFrame, names: list[str]) -> Iterator[tuple[IntArray, Floa
     for begin in range(0, stamps.size, rows):
         end = min(begin + rows, stamps.size)
         part = ordered.slice(first[begin], first[end] - first[begin])
-        part = part.select(pl.col("symbol").cast(pl.String), "ts", mid.alias("_mid"))
+        part = part.select(
+            pl.col("symbol").cast(pl.String), "ts", mid.alias("_mid"), age.alias("_age")
+        )
         part = part.join(code, on="symbol", how="inner")
         values = np.full((end - begin) * len(names), np.nan)
         at = np.searchsorted(stamps[begin:end], times_ns(part)) * len(names)
@@ -233,18 +258,40 @@ def _mids(mids: pl.DataFrame, names: list[str]) -> Iterator[tuple[IntArray, Floa
             met = f"several of {names[row % len(names)]} at {times[begin + row // len(names)]}"
             raise InputError("one mid a symbol and time", met=met, column="ts")
         values[at] = part["_mid"].fill_null(np.nan).to_numpy()
-        yield stamps[begin:end], values.reshape(-1, len(names))
+        values = values.reshape(-1, len(names))
+        if aged:
+            last = _drop_carried(stamps[begin:end], at, part["_age"], max_age, last, values)
+        yield stamps[begin:end], values
 
 
-def _mid(columns: list[str], step_s: float) -> pl.Expr:
+def _drop_carried(
+    stamps: IntArray,
+    at: IntArray,
+    age_s: pl.Series,
+    max_age: int,
+    last: IntArray,
+    values: FloatArray,
+) -> IntArray:
+    """NaN for mids older than the row before of the same name; the time of each name's last row.
+
+    A name's first row has none before it: there, as everywhere, ``max_age`` is the oldest.
+    """
+    rows = np.full(values.shape, _NEVER)
+    rows.ravel()[at] = stamps[at // values.shape[1]]
+    upto = np.maximum.accumulate(np.vstack([last, rows]), axis=0)
+    since = np.minimum(stamps[:, None] - upto[:-1], max_age).ravel()[at]
+    carried = ~(np.round(age_s.fill_null(np.nan).to_numpy() * SECOND) <= since)
+    values.ravel()[at[carried]] = np.nan
+    return np.ascontiguousarray(upto[-1])
+
+
+def _mid(columns: list[str]) -> pl.Expr:
     if "mid" in columns:
-        mid = pl.col("mid").cast(pl.Float64)
-    elif {"bid", "ask"} <= set(columns):
+        return pl.col("mid").cast(pl.Float64)
+    if {"bid", "ask"} <= set(columns):
         whole = (pl.col("bid") > 0.0) & (pl.col("bid") <= pl.col("ask"))
-        mid = pl.when(whole).then(0.5 * (pl.col("bid") + pl.col("ask")))
-    else:
-        raise InputError("a column 'mid', or 'bid' and 'ask'", met=columns, column="mid")
-    return pl.when(pl.col("age_s") <= step_s).then(mid) if "age_s" in columns else mid
+        return pl.when(whole).then(0.5 * (pl.col("bid") + pl.col("ask")))
+    raise InputError("a column 'mid', or 'bid' and 'ask'", met=columns, column="mid")
 
 
 def _matrix(frame: pl.DataFrame, names: list[str]) -> FloatArray:

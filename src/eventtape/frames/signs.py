@@ -16,6 +16,7 @@ import polars as pl
 
 from eventtape.arrays import IntArray
 from eventtape.clock import duration_ns
+from eventtape.errors import InputError
 from eventtape.estimators.microstructure import signing
 from eventtape.estimators.microstructure.signing import Memory, Signs
 from eventtape.frames.symbol_states import grown, numbered
@@ -25,6 +26,9 @@ from eventtape.tape.stream_clock import Reached
 from eventtape.tape.ticks import QuoteTicks, TradeTicks, quote_ticks, spans_of, trade_ticks
 
 __all__ = ["SignState", "sign_start", "sign_step", "sign_stream", "sign_ticks", "sign_trades"]
+
+
+_ADDED = ("sign", "sign_source", "bid", "ask", "quote_age_s")
 
 
 class SignState(NamedTuple):
@@ -153,6 +157,10 @@ def _all(trades: TradeTicks, found: Signs) -> Signs:
 
 
 def _with(trades: pl.DataFrame, traded: TradeTicks, signs: Signs, met: Matched) -> pl.DataFrame:
+    there = [name for name in _ADDED if name in trades.columns]
+    if there:
+        wanted = f"trades without the columns that signs add ({', '.join(_ADDED)})"
+        raise InputError(wanted, met=trades.columns, column=there[0])
     words = pl.Series(signing.SOURCES, dtype=pl.Enum(signing.SOURCES))
     added = pl.DataFrame(
         [

@@ -14,13 +14,16 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from eventtape.clock import duration_ns
+from eventtape.arrays import IntArray
+from eventtape.clock import MINUTE, duration_ns, format_ns
+from eventtape.errors import InputError
 from eventtape.estimators.microstructure import features, signing
 from eventtape.estimators.microstructure.features import Buckets, Features, FeatureState
 from eventtape.frames.signs import sign_ticks
 from eventtape.frames.symbol_states import grown, numbered
 from eventtape.tape import asof, seconds, stream_clock
 from eventtape.tape.asof import Book
+from eventtape.tape.paired import Order, as_order
 from eventtape.tape.seconds import Seconds
 from eventtape.tape.stream_clock import Reached
 from eventtape.tape.ticks import (
@@ -41,6 +44,7 @@ __all__ = [
 ]
 
 TIME = pl.Datetime("ns", "UTC")
+_DAY = 24 * 60 * MINUTE
 FOURTEEN = (
     "ticker",
     "bucket",
@@ -81,12 +85,18 @@ def nbbo_seconds(
 
 
 def nbbo_stream(
-    batches: Iterable[pl.DataFrame], *, every: str = "1s", end_ns: int | None = None
+    batches: Iterable[pl.DataFrame],
+    *,
+    every: str = "1s",
+    end_ns: int | None = None,
+    order: Order = "symbol",
 ) -> Iterator[pl.DataFrame]:
     """The books of :func:`nbbo_seconds`, as soon as they are settled, from quotes in any chunks.
 
-    Memory holds one chunk and one quote a symbol. The last frames carry every symbol to the second
-    of its last quote, or to ``end_ns``.
+    Memory holds one chunk and one quote a symbol. With ``order="symbol"`` a symbol's seconds are
+    settled by its own quotes, and the last frames carry each to the second of its last quote or to
+    ``end_ns``. With ``order="time"``, for a live stream or one replayed, no symbol's quote may be
+    older than another's of an earlier chunk, and every symbol is carried to the time reached.
     """
     every_ns = duration_ns(every)
     names: dict[str, int] = {}
@@ -105,7 +115,14 @@ def nbbo_stream(
         state, found = seconds.step(
             grown(state, seconds.start(new)), symbol, ticks.start, *columns, every_ns=every_ns
         )
-        books = _books(found, tuple(names), dtype)
+        settled = [found]
+        if as_order(order) == "time" and ticks.ts.size:
+            to_ns = int(ticks.ts.max())
+            reached = stream_clock.all_at(reached, to_ns)
+            to_ns = to_ns if end_ns is None else min(to_ns, end_ns)
+            state, found = seconds.advance(state, to_ns, every_ns=every_ns)
+            settled.append(found)
+        books = pl.concat([_books(part, tuple(names), dtype) for part in settled])
         if end_ns is not None:
             books = books.filter(books["ts"].to_physical() <= end_ns)
         if books.height:
@@ -152,10 +169,14 @@ def microstructure_features(
     empty ones included; with one, all of the session's, and events outside it only set the scene:
     the book that stands at the open and the last price. Definitions, units and what an empty,
     halted, locked or crossed bucket answers: ``estimators.microstructure.features``. NaN is null.
-    ``threads`` share the tickers: as many as there are cores unless given.
+    One day at a time: without a session the night between two days would be buckets like others,
+    and with one, events a day or more from its open are refused. ``threads`` share the tickers: as
+    many as there are cores unless given.
     """
     options = _options(every, session, rule, latency, window)
     quoted, traded = quote_ticks(quotes, threads=threads), trade_ticks(trades)
+    for ticks in (quoted, traded):
+        _one_day(ticks.ts, options.buckets)
     names = sorted({*quoted.names, *traded.names})
     spans = (spans_of(side.names, side.start, names) for side in (quoted, traded))
     sizes = np.sum([span[:, 1] - span[:, 0] for span in spans], axis=0)
@@ -177,12 +198,16 @@ def feature_stream(
     rule: str = "lee-ready",
     latency: str = "0ms",
     window: str = "1ms",
+    order: Order = "symbol",
 ) -> Iterator[pl.DataFrame]:
     """The rows of :func:`microstructure_features` as buckets close, from (trades, quotes) chunks.
 
     Of one ticker no event of a later chunk may be older than one of an earlier chunk, and at the
     same time a trade comes no later than a quote; ``tape.paired`` makes such chunks of two files,
     and others are refused by symbol and row.
+    With ``order="symbol"`` a ticker's buckets are closed by its own events. With ``order="time"``,
+    for a live stream or one replayed, no ticker's event may be older than another's of an earlier
+    chunk, and every bucket that ends by the time reached is closed, the quiet tickers' too.
     Equal to the last bit whatever the chunks; memory holds one of them and one state a ticker.
     """
     options = _options(every, session, rule, latency, window)
@@ -194,8 +219,16 @@ def feature_stream(
         present = tuple(dict.fromkeys((*quoted.names, *traded.names)))
         state, closed = _step(state, traded, quoted, present, options, rows)
         rows = (rows[0] + trades.height, rows[1] + quotes.height)
-        if closed.bucket.size:
-            yield _table(closed, state.names)
+        tables = [_table(closed, state.names)]
+        if as_order(order) == "time" and traded.ts.size + quoted.ts.size:
+            to_ns = max(int(side.ts.max()) for side in (traded, quoted) if side.ts.size)
+            folds, closed = features.advance(state.features, to_ns, buckets=options.buckets)
+            reached = stream_clock.all_at(state.reached, to_ns)
+            state = state._replace(features=folds, reached=reached)
+            tables.append(_table(closed, state.names))
+        table = pl.concat(tables)
+        if table.height:
+            yield table
     closed = features.finish(state.features, buckets=options.buckets)[1]
     if closed.bucket.size:
         yield _table(closed, state.names)
@@ -207,6 +240,17 @@ def _options(
     open_ns, close_ns = (None, None) if session is None else session
     lengths = (duration_ns(text) for text in (latency, window))
     return Options(Buckets(duration_ns(every), open_ns, close_ns), rule, *lengths)
+
+
+def _one_day(ts: IntArray, buckets: Buckets) -> None:
+    """Refuse the ticks of another day than the session's."""
+    if buckets.open_ns is None or ts.size == 0:
+        return
+    first, last = int(ts.min()), int(ts.max())
+    far = first if buckets.open_ns - first >= _DAY else last
+    if abs(far - buckets.open_ns) >= _DAY:
+        wanted = "events within a day of the open (one session at a time)"
+        raise InputError(wanted, met=format_ns(far), column="ts")
 
 
 def _begin(options: Options) -> TickState:

@@ -143,6 +143,10 @@ def _window(daily: pl.DataFrame, window: list[date], day: date, calendar: str) -
     refuse(rows, pl.col("volume").is_null(), "volume", "a number of shares", "daily")
     again = pl.struct("symbol", "session").is_first_distinct().not_()
     refuse(rows, again, "symbol", "one row a symbol and session (a second one)", "daily")
+    # A price of 0 beside a volume is a vendor's way to leave it out.
+    rows = rows.with_columns(
+        pl.when((pl.col(name) > 0.0) | (pl.col("volume") == 0.0)).then(name) for name in prices
+    )
     made = [
         pl.col(name) if name == "dollar_volume" else pl.col(name) * pl.col("volume")
         for name in prices

@@ -66,6 +66,7 @@ def accuracy_by_rule(
     if len(wrong):
         row = int(wrong[0])
         raise InputError("-1 or +1", met=trades["side"][row], row=row + 1, column="side")
+    trades = trades.filter("eligible")  # the others are no part of what a rule signs
     trades = trades.sort("symbol", maintain_order=True)  # so the ticks keep the order of ``side``
     prints, book = trade_ticks(trades), quote_ticks(quotes)
     side = trades["side"].cast(pl.Int8).to_numpy()

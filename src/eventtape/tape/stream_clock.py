@@ -17,7 +17,7 @@ from eventtape.clock import format_ns
 from eventtape.errors import InputError
 from eventtape.tape.ticks import QuoteTicks, TradeTicks
 
-__all__ = ["Reached", "forward", "start"]
+__all__ = ["Reached", "all_at", "forward", "start"]
 
 _NEVER = np.iinfo(np.int64).min // 2
 
@@ -51,6 +51,11 @@ def forward(
         floor = np.maximum(reached.trade, reached.quote + 1)
         _move(after.trade, *trades, floor, "trade")
     return after
+
+
+def all_at(reached: Reached, ns: int) -> Reached:
+    """Every symbol brought to the time a whole stream has reached: nothing before it may come."""
+    return Reached(np.maximum(reached.quote, ns - 1), np.maximum(reached.trade, ns))
 
 
 def _move(

@@ -138,6 +138,9 @@ def _numbers(frame: pl.DataFrame, name: str, place: _Place) -> FloatArray:
     values = frame[name]
     if not values.dtype.is_numeric():
         raise _type_fault("values of type Float64", values, place)
+    if values.dtype == pl.Float32 and not name.endswith("size"):
+        # Seven digits: a trade at the ask would be beside it, and one at the mid on some side.
+        raise _type_fault("prices of type Float64 (rounded to their decimals first)", values, place)
     _whole(values, place)
     return values.cast(pl.Float64).to_numpy()
 

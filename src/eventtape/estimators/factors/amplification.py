@@ -30,10 +30,13 @@ from scipy.optimize import brentq
 from eventtape.arrays import BoolArray, FloatArray, IntArray, Status, check_level
 from eventtape.errors import InputError
 
-__all__ = ["MIN_RUNS", "Amplification", "amplification"]
+__all__ = ["MIN_ROWS", "MIN_RUNS", "Amplification", "amplification"]
 
 MIN_RUNS = 5
 """Separate stretches each regime must have: with fewer, shifts hold too few distinct draws."""
+
+MIN_ROWS = 5
+"""Rows a name must have in each regime to enter: with fewer, its own level is a guess."""
 
 _FARTHEST = 3.0  # log ratio beyond which an end is not looked for: twenty times louder
 
@@ -48,7 +51,21 @@ class Amplification(NamedTuple):
     rows_b: int
     runs_a: int  # separate stretches of A
     runs_b: int
+    names: int  # that had enough rows of both regimes, and moved
     status: Status
+
+
+class _Panel(NamedTuple):
+    """What is compared: squares of the names that enter, nought where they have none."""
+
+    squares: FloatArray  # (n_times, n_used)
+    number: IntArray  # (n_times,) names present
+    sum_a: FloatArray  # (n_used,) of squares over the rows of A
+    sum_b: FloatArray
+    rows: IntArray  # (n_used,) of A and B together
+    in_a: BoolArray  # (n_times,) with at least one name
+    in_b: BoolArray
+    others: tuple[BoolArray, ...]  # the same for each further regime
 
 
 def amplification(
@@ -57,62 +74,85 @@ def amplification(
     """The ratio of root-mean-square idiosyncratic returns, regime ``a`` over ``b``, with interval.
 
     ``idiosyncratic`` is ``(n_times, n_names)``, NaN where there is none; ``regime`` ``(n_times,)``
-    holds a code for each row. A name enters with the rows it has. Fewer than :data:`MIN_RUNS`
-    stretches of either regime is ``too few observations``; returns that are all nought, or an
-    interval without an end within a factor of 20, is ``not identified``.
+    holds a code for each row. A name enters with the rows it has, if it has :data:`MIN_ROWS` of
+    each regime and moves in one of them; ``names`` counts those. No such name, or fewer than
+    :data:`MIN_RUNS` stretches of either regime, is ``too few observations``; a regime in which
+    nothing moves, or an interval without an end within a factor of 20, is ``not identified``.
     """
     e, code = _check(idiosyncratic, regime, a, b)
     check_level(level)
-    m = _loudness(e, (code == a) | (code == b))
-    seen = np.isfinite(m)
-    in_a, in_b = (code == a) & seen, (code == b) & seen
-    counts = (int(in_a.sum()), int(in_b.sum()), _runs(in_a), _runs(in_b))
-    if min(counts[2:]) < MIN_RUNS:
+    panel = _panel(e, code, a, b)
+    counts = (
+        int(panel.in_a.sum()),
+        int(panel.in_b.sum()),
+        _runs(panel.in_a),
+        _runs(panel.in_b),
+        panel.rows.size,
+    )
+    if min(counts[2:4]) < MIN_RUNS:
         return Amplification(math.nan, math.nan, math.nan, *counts, Status.TOO_FEW)
-    m = np.where(seen, m, 0.0)
-    level_a, level_b = m[in_a].mean(), m[in_b].mean()
-    if not (level_a > 0.0 and level_b > 0.0):
+    if not (panel.sum_a.any() and panel.sum_b.any()):
         return Amplification(math.nan, math.nan, math.nan, *counts, Status.NOT_IDENTIFIED)
-    for other in np.unique(code[seen]):
-        rows = (code == other) & seen
-        if other not in (a, b) and m[rows].mean() > 0.0:
-            m[rows] *= level_b / m[rows].mean()
-    found = 0.5 * math.log(level_a / level_b)
-    ends = [_end(m, seen, in_a, in_b, found, sign, 0.5 * (1.0 - level)) for sign in (-1.0, 1.0)]
+    limit = 2.0 * _FARTHEST
+    if not _left_over(panel, -limit) > 0.0 > _left_over(panel, limit):
+        return Amplification(math.nan, math.nan, math.nan, *counts, Status.NOT_IDENTIFIED)
+    found = float(brentq(lambda log: _left_over(panel, log), -limit, limit, xtol=1e-14))
+    ends = [_end(panel, found, sign, 0.5 * (1.0 - level)) for sign in (-1.0, 1.0)]
     if any(math.isnan(end) for end in ends):
         return Amplification(math.nan, math.nan, math.nan, *counts, Status.NOT_IDENTIFIED)
     return Amplification(math.exp(found), math.exp(ends[0]), math.exp(ends[1]), *counts, Status.OK)
 
 
-def _loudness(e: FloatArray, rows: BoolArray) -> FloatArray:
-    """The mean m ``(n_times,)``, over names of squares in units of each name's own mean square."""
-    squares = e * e
-    known = np.isfinite(squares)
-    filled = np.where(known, squares, 0.0)
-    counts = known[rows].sum(axis=0)
-    own = filled[rows].sum(axis=0) / np.maximum(counts, 1)
-    use = own > 0.0  # a name that never moves says nothing of how much louder it is
+def _panel(e: FloatArray, code: IntArray, a: int, b: int) -> _Panel:
+    known = np.isfinite(e)
+    squares = np.where(known, e * e, 0.0)
+    in_a, in_b = code == a, code == b
+    rows_a, rows_b = known[in_a].sum(axis=0), known[in_b].sum(axis=0)
+    sum_a, sum_b = squares[in_a].sum(axis=0), squares[in_b].sum(axis=0)
+    # A name that never moves says nothing of how much louder it is.
+    use = (rows_a >= MIN_ROWS) & (rows_b >= MIN_ROWS) & (sum_a + sum_b > 0.0)
     number = known[:, use].sum(axis=1)
-    total = (filled[:, use] / own[use]).sum(axis=1)
-    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
+    seen = number > 0
+    others = (rows for word in np.unique(code) if word not in (a, b) for rows in [code == word])
+    return _Panel(
+        squares[:, use],
+        number,
+        sum_a[use],
+        sum_b[use],
+        (rows_a + rows_b)[use],
+        in_a & seen,
+        in_b & seen,
+        tuple(rows & seen for rows in others),
+    )
 
 
-def _end(
-    m: FloatArray,
-    seen: BoolArray,
-    in_a: BoolArray,
-    in_b: BoolArray,
-    found: float,
-    sign: float,
-    tail: float,
-) -> float:
+def _loudness(panel: _Panel, log_ratio: float) -> FloatArray:
+    """The mean m ``(n_times,)`` over names, once A's returns are divided by the ratio."""
+    quiet = math.exp(-2.0 * log_ratio)
+    own = (quiet * panel.sum_a + panel.sum_b) / panel.rows
+    m: FloatArray = panel.squares @ (1.0 / own) / np.maximum(panel.number, 1)
+    m[panel.in_a] *= quiet
+    return m
+
+
+def _left_over(panel: _Panel, log_ratio: float) -> float:
+    """How much louder A still is, as a log ratio, once divided by the ratio."""
+    m = _loudness(panel, log_ratio)
+    return 0.5 * math.log(m[panel.in_a].mean() / m[panel.in_b].mean())
+
+
+def _end(panel: _Panel, found: float, sign: float, tail: float) -> float:
     """The log ratio at which the data as they lie stand at the edge of the shifts' tail."""
     probability = 1.0 - tail if sign < 0.0 else tail
+    seen = panel.number > 0
 
     def beyond(log_ratio: float) -> float:
-        quiet = np.where(in_a, m * math.exp(-2.0 * log_ratio), m)
-        draws = _shifted(quiet, seen, in_a, in_b)
-        return found - log_ratio - float(np.quantile(draws, probability))
+        m = _loudness(panel, log_ratio)
+        for rows in panel.others:
+            if m[rows].any():
+                m[rows] *= m[panel.in_b].mean() / m[rows].mean()
+        draws = _shifted(m, seen, panel.in_a, panel.in_b)
+        return _left_over(panel, log_ratio) - float(np.quantile(draws, probability))
 
     far = found + sign * _FARTHEST
     if not beyond(found) * beyond(far) < 0.0:

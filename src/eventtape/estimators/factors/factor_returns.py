@@ -11,8 +11,9 @@ invested and a long-short one stays at nought. Spreading the gap over both sides
 factor a market exposure. Coverage is the share of the side's full weight that was present; under
 ``min_coverage`` the return is NaN.
 
-A mid stays in force until the next one, and for ``max_age_s`` seconds at most. The move over a gap
-longer than that belongs to no single row and is in none. Weights of a portfolio sum to 1 (the
+A mid stays in force until the next one, and for ``max_age_s`` seconds at most. The move between two
+mids further apart than that belongs to no single row and is in none, even where the rows themselves
+are as far apart (one day's close and the next day's open). Weights of a portfolio sum to 1 (the
 market) or to 0 (long-short), within :data:`WEIGHT_TOLERANCE`.
 """
 
@@ -124,6 +125,9 @@ def _run(
             if not np.isnan(p):
                 if not 0.0 < p < np.inf:
                     return t, i
+                # Over too long a gap the new mid is where the name starts afresh.
+                if ts[t] - seen[i] > max_age:
+                    before[i] = np.nan
                 mid[i], seen[i] = p, ts[t]
             now = mid[i] if ts[t] - seen[i] <= max_age else np.nan
             move = now / before[i] - 1.0
@@ -145,7 +149,7 @@ def _run(
                     part = earned / share if share > 0.0 else np.nan
                     total += part if side == 0 else -part
             if least < min_coverage or least == 0.0:
-                refused[k] += 1 if clock[0] != _NEVER else 0
+                refused[k] += int(clock[0] != _NEVER)
                 total = np.nan
             returns[t, k] = total
         clock[0] = ts[t]

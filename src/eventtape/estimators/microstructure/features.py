@@ -180,10 +180,16 @@ def advance(
     *,
     buckets: Buckets = Buckets(),  # noqa: B008
 ) -> tuple[FeatureState, Features]:
-    """Close every bucket that ends at or before ``to_ns``, once nothing before it can come."""
+    """Close every bucket that ends at or before ``to_ns``, once nothing before it can come.
+
+    At the close and after it the session's last bucket too, which is shorter than the others where
+    the width does not divide the session.
+    """
     _check(buckets)
-    begun = state.bucket > 0
-    count = np.where(begun, np.maximum((to_ns - state.bucket) // buckets.every_ns + 1, 0), 0)
+    whole = (to_ns - state.bucket) // buckets.every_ns + 1
+    if buckets.close_ns is not None and to_ns >= buckets.close_ns:
+        whole = -((state.bucket - buckets.close_ns) // buckets.every_ns) + 1
+    count = np.where(state.bucket > 0, np.maximum(whole, 0), 0)
     return _closed(state, count, buckets)
 
 
@@ -222,11 +228,8 @@ def _check(buckets: Buckets) -> None:
         raise InputError("a bucket wider than 0 ns", met=every)
     if (opened is None) != (closed is None):
         raise InputError("a session's open and its close, or neither", met=(opened, closed))
-    if opened is not None and closed is not None:
-        if not 0 < opened < closed:
-            raise InputError("a session that opens before it closes", met=(opened, closed))
-        if (closed - opened) % every:
-            raise InputError(f"a width that divides the session ({closed - opened} ns)", met=every)
+    if opened is not None and closed is not None and not 0 < opened < closed:
+        raise InputError("a session that opens before it closes", met=(opened, closed))
 
 
 def _before(ts: IntArray, span: IntArray, close_ns: int) -> IntArray:
@@ -255,7 +258,8 @@ def _closed(
 ) -> tuple[FeatureState, Features]:
     new, offset, bucket, sums = _room(state, count)
     symbols = np.arange(state.bucket.size)
-    kernel.close(new, symbols, buckets.every_ns, offset, bucket, sums)
+    last = kernel.LATEST if buckets.close_ns is None else buckets.close_ns
+    kernel.close(new, symbols, buckets.every_ns, last, offset, bucket, sums)
     return new, _features(np.repeat(symbols, count), bucket, sums)
 
 

@@ -19,8 +19,9 @@ from eventtape.arrays import BoolArray, FloatArray, IntArray
 
 NEVER = np.iinfo(np.int64).min // 2
 LATEST = np.iinfo(np.int64).max // 2
-# A midpoint of two prices in cents is rarely the float that the trade's price is.
-SAME_PRICE = 1e-9
+# Two prices are one when they differ by no more than four last bits: decimal cents, and the mid of
+# two of them, are rarely exact in binary. As the signing rules have it.
+SAME_PRICE = 4.0 * 2.0**-52
 
 
 class QuoteRows(NamedTuple):
@@ -86,21 +87,25 @@ def close(
     state: FeatureState,
     symbol: IntArray,
     every: int,
+    last: int,
     offset: IntArray,
     bucket: IntArray,
     out: FloatArray,
 ) -> None:
-    """Close the buckets of each symbol that fall to ``out[offset[g] : offset[g + 1]]``."""
+    """Close the buckets of each symbol that fall to ``out[offset[g] : offset[g + 1]]``.
+
+    None ends after ``last``, the close of the session: its last bucket may be a short one.
+    """
     for g in range(symbol.size):
         s = symbol[g]
         for m in range(offset[g], offset[g + 1]):
-            end = state.bucket[s]
+            end = min(state.bucket[s], last)
             _stand(state.sums[s], state.book[s], end - state.since[s])
             out[m] = state.sums[s]
             state.sums[s] = 0.0
             bucket[m] = end
             state.since[s] = end
-            state.bucket[s] = end + every
+            state.bucket[s] += every
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -219,13 +224,14 @@ def _trades(
         flow_other += 0.0 if swept else flow
         if 0.0 < bid <= ask:
             mid, half = 0.5 * (bid + ask), 0.5 * (ask - bid)
-            touches = (p == bid) | (p == ask)
+            near = SAME_PRICE * p
+            touches = (abs(p - bid) <= near) | (abs(p - ask) <= near)
             met += 1
             met_iso += swept
             at += touches
             at_iso += touches & swept
-            at_mid += abs(p - mid) <= SAME_PRICE * mid
-            outside += (p < bid) | (p > ask)
+            at_mid += abs((p - bid) - (ask - p)) <= near
+            outside += (p < bid - near) | (p > ask + near)
             # An unsigned trade has d = 0: it adds nothing above and nothing below.
             cost = v * d * (p - mid)
             weight = v * abs(d)
