@@ -258,10 +258,10 @@ def _mids(
             met = f"several of {names[row % len(names)]} at {times[begin + row // len(names)]}"
             raise InputError("one mid a symbol and time", met=met, column="ts")
         values[at] = part["_mid"].fill_null(np.nan).to_numpy()
-        values = values.reshape(-1, len(names))
+        grid = values.reshape(-1, len(names))
         if aged:
-            last = _drop_carried(stamps[begin:end], at, part["_age"], max_age, last, values)
-        yield stamps[begin:end], values
+            last = _drop_carried(stamps[begin:end], at, part["_age"], max_age, last, grid)
+        yield stamps[begin:end], grid
 
 
 def _drop_carried(

@@ -41,6 +41,7 @@ class UpMove(NamedTuple):
     features: tuple[str, ...]
     forecasts: pl.DataFrame  # symbol, bucket, up, probability, base_rate, fold: out of sample
     scores: Scores  # of the forecasts
+    unchanged: float  # share of rows whose price stood still, which are in none of the above
     status: Status  # ok where the model and every fold's are
 
 
@@ -58,7 +59,10 @@ def train_up_move(
 
     ``features`` has ``ticker`` (or ``symbol``), ``bucket`` (end of the interval) and the
     ``columns``. The label of a row is known where the same name has a row exactly one horizon
-    later; an unchanged price is not up. Rows with a feature missing are left out. ``price`` is
+    later and the price is another one: what is forecast is the direction of a move, given that there
+    is one. (How likely a price stands still differs from name to name with its tick, and a forecast
+    of that is no edge; ``unchanged`` is their share.) Rows with a feature missing are left out.
+    ``price`` is
     the mid at the bucket's end and not ``log_mid``, a mean over the bucket: neighbouring changes of
     means share half a bucket, and a feature that knows where in its bucket the price moved would
     have an edge that cannot be traded.
@@ -70,7 +74,9 @@ def train_up_move(
     rows = rows.filter(
         pl.all_horizontal(pl.col(columns).is_finite()), pl.col("price_later").is_not_null()
     )
-    rows = rows.sort("bucket", "symbol")
+    still = pl.col("price_later") == pl.col("price")
+    unchanged = rows.select(still.mean()).item()
+    rows = rows.filter(~still).sort("bucket", "symbol")
     x = rows.select(columns).to_numpy()
     y = (rows["price_later"] > rows["price"]).to_numpy()
     ts = rows["bucket"].to_physical().to_numpy()
@@ -94,7 +100,8 @@ def train_up_move(
         pl.Series("fold", walk.fold),
     )
     status = walk.status if walk.status is not Status.OK else model.status
-    return UpMove(model, columns, forecasts, judged, status)
+    share = np.nan if unchanged is None else float(unchanged)
+    return UpMove(model, columns, forecasts, judged, share, status)
 
 
 def score(

@@ -1,22 +1,27 @@
 r"""How much louder is what factors do not explain, while the news arrives?
 
-With e the idiosyncratic returns and s_i^2 the mean square of name i over the rows of both regimes,
-one number a row and one ratio of root mean squares, in which every name counts the same::
+With e the idiosyncratic returns and g the ratio of volatility in regime A over that in B, divide
+the returns of A by g. Then each name has one level s_i in both regimes, whichever rows it was seen
+in; s_i^2 is the mean square over its rows of both, and every name counts the same in one number a
+row::
 
-    m_t = mean_i e_it^2 / s_i^2          ratio = sqrt(mean of m over A / mean of m over B)
+    m_t(g) = mean over names present of  e_it^2 / (s_i^2(g) g_t^2),     g_t = g in A, 1 in B
 
-The interval is the set of ratios that a shift test does not reject. Under a true ratio g, m with
-its rows in A divided by g^2 knows nothing of the regimes; so the regimes may be moved along the
-night, round its end, and the log ratio of the data as they lie is one draw among those of all n
-shifts. g is in the interval where that draw is not in the outer tails. Shifts keep the runs of the
-regimes, the clustering of volatility and everything names have in common; nothing is tuned. Rows of
-a third regime are first brought to B's level.
+The ratio is the g at which the mean of m over A is that over B. A level taken from the returns as
+they are would be one of A for a name seen mostly in A, and would pull the ratio to 1.
 
-What it takes: volatility that would be stationary over the rows but for the regimes. Measured over
-six kinds of night of 480 or 1,440 rows, with clustered, fat-tailed and common volatility and 1,000
-nights each, the 95% interval holds the truth in 94.5 to 96.2% of those that give one. An interval
-from the long-run variance of the same ratio holds it in 56 to 92%: a night has few shocks, and
-their squares are far from normal.
+The interval is the set of ratios that a shift test does not reject. Under a true ratio g, m(g)
+knows nothing of the regimes; so the regimes may be moved along the night, round its end, and the
+log ratio of the data as they lie is one draw among those of all n shifts. g is in the interval
+where that draw is not in the outer tails. Shifts keep the runs of the regimes, the clustering of
+volatility and everything names have in common; nothing is tuned. Rows of a third regime are first
+brought to B's level.
+
+What it takes: volatility that would be stationary over the rows but for the regimes, and one ratio
+for all names. Measured over six kinds of night of 480 or 1,440 rows, with clustered, fat-tailed and
+common volatility and 1,000 nights each, the 95% interval holds the truth in 94.5 to 96.3% of those
+that give one. Where half of the names are missing from 70% of the quiet rows, it holds 2.3 in 97.9%
+of 1,000 nights of 480 rows and in 95.5% of 1,000 of 1,440 (test_factor_amplification.py).
 """
 
 from __future__ import annotations

@@ -121,16 +121,14 @@ def _run(
     r, there = np.empty(n), np.empty(n)
     for t in range(ts.shape[0]):
         for i in range(n):
-            p = mids[t, i]
+            p, joined = mids[t, i], ts[t] - seen[i] <= max_age
             if not np.isnan(p):
                 if not 0.0 < p < np.inf:
                     return t, i
-                # Over too long a gap the new mid is where the name starts afresh.
-                if ts[t] - seen[i] > max_age:
-                    before[i] = np.nan
                 mid[i], seen[i] = p, ts[t]
             now = mid[i] if ts[t] - seen[i] <= max_age else np.nan
-            move = now / before[i] - 1.0
+            # Over too long a gap the new mid is where the name starts afresh.
+            move = now / before[i] - 1.0 if joined else np.nan
             gone = np.isnan(move)
             r[i], there[i] = (0.0, 0.0) if gone else (move, 1.0)
             before[i] = now
@@ -147,7 +145,7 @@ def _run(
                     coverage[t, k, side] = share
                     least = min(least, share)
                     part = earned / share if share > 0.0 else np.nan
-                    total += part if side == 0 else -part
+                    total += (1 - 2 * side) * part
             if least < min_coverage or least == 0.0:
                 refused[k] += int(clock[0] != _NEVER)
                 total = np.nan

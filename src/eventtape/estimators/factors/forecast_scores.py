@@ -13,6 +13,12 @@ Watson 2018). It allows for the overlap of horizons and for good and bad spells.
 Calibration: outcomes against forecasts in bins of equal counts, and the fit
 logit P(y) = intercept + slope logit(q) (Cox 1958): 0 and 1 for a forecast that means what it says;
 a slope below 1 says too sure of itself. AUC is the chance that a yes was given more than a no.
+Their intervals are by the delta method, with the same long-run variance of what each row adds::
+
+    AUC       P(no below q_t) - AUC over the share of yes, for a yes; alike for a no (DeLong 1988)
+    fit       H^-1 (1, logit q_t) (y_t - p_t),    H the mean of (1, logit q)'(1, logit q) p (1 - p)
+
+They take the forecasts as given: what the model behind them might have been is not in them.
 """
 
 from __future__ import annotations
@@ -21,7 +27,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import logit, stdtrit
+from scipy.special import expit, logit, stdtrit
 from scipy.stats import rankdata
 
 from eventtape.arrays import BoolArray, FloatArray, IntArray, Status, check_level
@@ -57,8 +63,11 @@ class Scores(NamedTuple):
     brier: Gain
     log: Gain
     auc: float
+    auc_interval: tuple[float, float]  # NaN where no pair is out of order, or none in it
     calibration_intercept: float  # log odds
+    calibration_intercept_interval: tuple[float, float]
     calibration_slope: float  # NaN where forecasts do not differ
+    calibration_slope_interval: tuple[float, float]
     reliability: Reliability
     n_rows: int
     n_times: int
@@ -88,43 +97,75 @@ def scores(
     if starts.size < _MIN_TIMES or y.all() or not y.any():
         gap = Gain(math.nan, math.nan, math.nan, math.nan, math.nan)
         none = Reliability(np.zeros(0), np.zeros(0), np.zeros(0, np.int64))
-        nan = math.nan, math.nan, math.nan
+        nan = (math.nan, (math.nan, math.nan)) * 3
         return Scores(gap, gap, *nan, none, *counts, Status.TOO_FEW)
     won = y.astype(np.float64)
     brier = _gain((q - won) ** 2, (c - won) ** 2, starts, level)
     with np.errstate(divide="ignore"):  # a forecast of 0 or 1 that was wrong scores infinity
         log = _gain(-np.log(np.where(y, q, 1 - q)), -np.log(np.where(y, c, 1 - c)), starts, level)
-    up = int(y.sum())
-    auc = (rankdata(q)[y].sum() - 0.5 * up * (up + 1)) / (up * (y.size - up))
-    a, b = _calibration(q, y)
-    return Scores(brier, log, float(auc), a, b, _bins(q, won, bins), *counts, Status.OK)
+    auc = _auc(q, y, starts, level)
+    fit = _calibration(q, y, starts, level)
+    return Scores(brier, log, *auc, *fit, _bins(q, won, bins), *counts, Status.OK)
 
 
 def _gain(score: FloatArray, base: FloatArray, starts: IntArray, level: float) -> Gain:
     difference = base - score
     mean = float(difference.mean())
-    total = np.add.reduceat(difference, starts)
-    number = np.diff(np.r_[starts, score.size])
-    T = starts.size
     if not math.isfinite(mean):
         return Gain(float(score.mean()), float(base.mean()), mean, math.nan, math.nan)
-    influence = (total - mean * number) * (T / score.size)
+    half = _half_width(difference - mean, starts, level)
+    return Gain(float(score.mean()), float(base.mean()), mean, mean - half, mean + half)
+
+
+def _half_width(adds: FloatArray, starts: IntArray, level: float) -> float:
+    """Half the interval of a number whose error is the mean of ``adds`` ``(n,)``."""
+    T = starts.size
+    influence = np.add.reduceat(adds, starts) * (T / adds.size)
     nu = max(round(0.4 * T ** (2.0 / 3.0)), 4)
     at = np.pi * (np.arange(T) + 0.5) / T
     waves = np.array([influence @ np.cos(j * at) for j in range(1, nu + 1)])
     se = math.sqrt(2.0 / T * float(np.mean(waves**2)) / T)
-    half = float(stdtrit(nu, 0.5 * (1.0 + level))) * se
-    return Gain(float(score.mean()), float(base.mean()), mean, mean - half, mean + half)
+    return float(stdtrit(nu, 0.5 * (1.0 + level))) * se
 
 
-def _calibration(q: FloatArray, y: BoolArray) -> tuple[float, float]:
+def _auc(
+    q: FloatArray, y: BoolArray, starts: IntArray, level: float
+) -> tuple[float, tuple[float, float]]:
+    up, rank = int(y.sum()), rankdata(q)
+    down = y.size - up
+    below = (rank[y] - rankdata(q[y])) / down  # share of the noes below each yes, ties for half
+    above = 1.0 - (rank[~y] - rankdata(q[~y])) / up
+    auc = float(below.mean())
+    if not 0.0 < auc < 1.0:  # nothing varies, which is not certainty
+        return auc, (math.nan, math.nan)
+    adds = np.empty(y.size)
+    adds[y] = (below - auc) * (y.size / up)
+    adds[~y] = (above - auc) * (y.size / down)
+    half = _half_width(adds, starts, level)
+    return auc, (auc - half, auc + half)
+
+
+def _calibration(
+    q: FloatArray, y: BoolArray, starts: IntArray, level: float
+) -> tuple[float, tuple[float, float], float, tuple[float, float]]:
+    none = math.nan, math.nan
     inside = (q > 0.0) & (q < 1.0)
     odds = logit(q[inside])
     if np.unique(odds).size < 2:
-        return math.nan, math.nan
+        return math.nan, none, math.nan, none
     model = logistic.fit(odds[:, None], y[inside], ridge=0.0)
     slope = float(model.coefficients[0] / model.scale[0])
-    return float(model.intercept - slope * model.mean[0]), slope
+    intercept = float(model.intercept - slope * model.mean[0])
+    if model.status is not Status.OK:
+        return math.nan, none, math.nan, none
+    x = np.column_stack([np.ones(odds.size), odds])
+    p = expit(intercept + slope * odds)
+    H = x.T @ (x * (p * (1.0 - p))[:, None]) / q.size
+    adds = np.zeros((q.size, 2))
+    adds[inside] = np.linalg.solve(H, (x * (y[inside] - p)[:, None]).T).T
+    halves = [_half_width(adds[:, k], starts, level) for k in range(2)]
+    ends = [(v - half, v + half) for v, half in zip((intercept, slope), halves, strict=True)]
+    return intercept, ends[0], slope, ends[1]
 
 
 def _bins(q: FloatArray, won: FloatArray, bins: int) -> Reliability:
