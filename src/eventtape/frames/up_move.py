@@ -59,8 +59,8 @@ def train_up_move(
 
     ``features`` has ``ticker`` (or ``symbol``), ``bucket`` (end of the interval) and the
     ``columns``. The label of a row is known where the same name has a row exactly one horizon
-    later and the price is another one: what is forecast is the direction of a move, given that there
-    is one. (How likely a price stands still differs from name to name with its tick, and a forecast
+    later and the price is another one: what is forecast is a move's direction, given that there is
+    one. (How likely a price stands still differs from name to name with its tick, and a forecast
     of that is no edge; ``unchanged`` is their share.) Rows with a feature missing are left out.
     ``price`` is
     the mid at the bucket's end and not ``log_mid``, a mean over the bucket: neighbouring changes of
