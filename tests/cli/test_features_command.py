@@ -338,7 +338,7 @@ def test_crossed_and_locked_books_are_kept_and_counted(tmp_path):
         ((), "their --vendor"),
         (("--vendor", "polygon", "--policy", "lax"), "a policy among regular, extended, all"),
         (("--vendor", "polygon", "--rule", "guess"), "a rule among lee-ready"),
-        (("--vendor", "polygon", "--rule", "reverse-tick"), "looks only back"),
+        (("--vendor", "polygon", "--rule", "reverse-tick"), "the reverse ones look ahead"),
         (("--vendor", "polygon", "--every", "soon"), "a length of time such as 1m"),
         (("--vendor", "polygon", "--every", "0s"), "an --every above 0"),
         (("--vendor", "polygon", "--latency", "-1ms"), "a length of time such as 1m"),

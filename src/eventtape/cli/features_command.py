@@ -32,9 +32,9 @@ def features(
     quotes: ticks.Quotes = None,
     vendor: ticks.VendorName = None,
     every: Annotated[str, typer.Option(help="Width of a bucket, such as 1m or 10s.")] = "1m",
-    rule: Annotated[str, typer.Option(help="How trades are signed (not the reverse rules).")] = (
-        "lee-ready"
-    ),
+    rule: Annotated[
+        str, typer.Option(help="How trades are signed: lee-ready, quote, tick, emo, clnv.")
+    ] = ("lee-ready"),
     latency: Annotated[
         str, typer.Option(help="A trade sees quotes older than itself by more than this.")
     ] = "0ms",
@@ -94,8 +94,10 @@ def features(
         codes=codes,
     )
     as_policy(policy or "regular")
-    if rule not in RULES:
-        raise InputError(f"a rule among {', '.join(RULES)}", met=rule)
+    forward = [name for name in RULES if not name.startswith("reverse-")]
+    if rule not in forward:
+        wanted = f"a rule among {', '.join(forward)} (the reverse ones look ahead: sign_trades)"
+        raise InputError(wanted, met=rule)
     lengths = [duration_ns(text) for text in (every, latency, window)]
     if lengths[0] == 0:
         raise InputError("an --every above 0", met=every)
