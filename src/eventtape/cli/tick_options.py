@@ -139,5 +139,5 @@ def made_by_no_market(paths: dict[str, tuple[Path, ...]]) -> bool:
             ):
                 return True
         except (OSError, pl.exceptions.PolarsError):
-            return False  # the reader will say what is wrong with the file
+            continue  # the reader will say what is wrong with the file
     return False
