@@ -1,0 +1,164 @@
+"""A panel of log prices as the rows a vector error-correction model is fitted on, checked once.
+
+Rows that a hole or a night would break are left out; how many lags the series need, how often each
+stands still, and whether there are rows enough is decided here for all pairs.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from eventtape.arrays import BoolArray, FloatArray, IntArray
+from eventtape.errors import InputError
+
+__all__ = ["PairRows", "checked_panel", "pair_rows", "series_order", "standing"]
+
+_MOST_LAGS = 12
+
+
+class PairRows(NamedTuple):
+    """Rows z_t = (dX_t, X_{t-1}, dX_{t-1}, ..., dX_{t-k}) of n series and their cross products."""
+
+    z: FloatArray  # (rows, (2 + lags) n)
+    cross: FloatArray  # centred
+    n: int
+    lags: int
+    rows: float
+    regressors: int  # in each equation of a pair
+    few: bool  # fewer rows than asked for each regressor
+    still: FloatArray  # (n,) share of differences that are exactly zero
+    orders: IntArray  # (n,) lags each series would take by itself
+    longest: int  # lags the most serially correlated series would take
+    long_cross: FloatArray  # as cross, with that many lags
+    long_rows: float
+
+
+def checked_panel(
+    log_prices: FloatArray, sessions: IntArray | None
+) -> tuple[FloatArray, BoolArray]:
+    """The panel and, for each row after the first, whether its difference stays in one session."""
+    x = np.ascontiguousarray(log_prices, np.float64)
+    if x.ndim != 2 or x.shape[1] < 2 or x.shape[0] < 3:
+        raise InputError("log prices (T, n) with T >= 3 and n >= 2", met=x.shape)
+    bad = np.argwhere(np.isinf(x))
+    if bad.size:
+        row, column = (int(v) for v in bad[0])
+        met = float(x[row, column])
+        raise InputError(
+            "a finite log price, or NaN for a hole", met=met, row=row + 1, column=str(column)
+        )
+    empty = np.flatnonzero(np.isnan(x).all(axis=0))
+    if empty.size:
+        raise InputError("a series with prices", met="none", column=str(int(empty[0])))
+    inside = np.ones(x.shape[0] - 1, bool)
+    if sessions is not None:
+        labels = np.asarray(sessions)
+        if labels.shape != (x.shape[0],):
+            raise InputError(f"session labels ({x.shape[0]},)", met=labels.shape)
+        inside = labels[1:] == labels[:-1]
+    return x, inside
+
+
+def pair_rows(
+    log_prices: FloatArray,
+    lags: int | None,
+    sessions: IntArray | None,
+    rows_per_regressor: float,
+) -> PairRows:
+    """The panel's rows for a number of lags, or for the number its series ask for."""
+    x, inside = checked_panel(log_prices, sessions)
+    n = x.shape[1]
+    d = np.where(inside[:, None], np.diff(x, axis=0), np.nan)
+    seen = np.isfinite(d)
+    still = np.where(
+        seen.any(axis=0), np.sum(d == 0.0, axis=0) / np.maximum(seen.sum(axis=0), 1), 1.0
+    )
+    usable = int(seen.all(axis=1).sum())
+    most = _affordable(usable, rows_per_regressor)
+    wanted = max(min(_longest(usable), _MOST_LAGS), 0)
+    orders = np.array([series_order(d[:, c], wanted) for c in range(n)])
+    order = int(orders.max())
+    k = min(max(order, 1), max(most, 1)) if lags is None else lags
+    z = _rows(x, d, k)
+    regressors = 2 * k + 2
+    few = z.shape[0] < max(rows_per_regressor * regressors, regressors + 2)
+    longest = max(order, k)
+    long_z = z if longest == k else _rows(x, d, longest)
+    if long_z.shape[0] < 2 * (2 * longest + 2):
+        longest, long_z = k, z
+    return PairRows(
+        z,
+        _centred(z),
+        n,
+        k,
+        float(z.shape[0]),
+        regressors,
+        few,
+        still,
+        orders,
+        longest,
+        _centred(long_z),
+        float(long_z.shape[0]),
+    )
+
+
+def _affordable(rows: int, rows_per_regressor: float) -> int:
+    """Most lags k with ``rows_per_regressor (2 k + 2)`` rows left after k are lost."""
+    if rows_per_regressor <= 0.0:
+        return _MOST_LAGS
+    return int((rows - 2.0 * rows_per_regressor) // (2.0 * rows_per_regressor + 1.0))
+
+
+def _longest(rows: int) -> int:
+    """Schwert's (1989) reach, 12 (T / 100)^(1/4)."""
+    return int(12.0 * (rows / 100.0) ** 0.25)
+
+
+def _rows(x: FloatArray, d: FloatArray, k: int) -> FloatArray:
+    if d.shape[0] <= k:
+        return np.empty((0, (2 + k) * x.shape[1]))
+    past = [d[k - j : d.shape[0] - j] for j in range(1, k + 1)]
+    level = x[k:-1]
+    z = np.hstack([d[k:], level, *past])
+    z = np.ascontiguousarray(z[np.isfinite(z).all(axis=1)])
+    n = x.shape[1]
+    if z.shape[0]:
+        z[:, n : 2 * n] -= z[:, n : 2 * n].mean(axis=0)  # levels near zero lose no digits
+    return z
+
+
+def _centred(z: FloatArray) -> FloatArray:
+    about = z - z.mean(axis=0) if z.shape[0] else z
+    return np.ascontiguousarray(about.T @ about)
+
+
+def series_order(d: FloatArray, most: int) -> int:
+    """Autoregressive order of a series of differences by AIC (Levinson and Durbin)."""
+    seen = np.isfinite(d)
+    n = int(seen.sum())
+    if n < 2:
+        return 0
+    e = np.where(seen, d - d[seen].mean(), 0.0)
+    r = np.array([e[j:] @ e[: e.size - j] for j in range(most + 1)]) / n
+    if not r[0] > 0.0:
+        return 0
+    error, phi = r[0], np.zeros(0)
+    best, order = n * math.log(error), 0
+    for k in range(1, most + 1):
+        reflection = (r[k] - phi @ r[k - 1 : 0 : -1]) / error
+        phi = np.r_[phi - reflection * phi[::-1], reflection]
+        error *= 1.0 - reflection * reflection
+        if not error > 0.0:
+            break
+        value = n * math.log(error) + 2.0 * k
+        if value < best:
+            best, order = value, k
+    return order
+
+
+def standing(panel: PairRows, first: IntArray, second: IntArray) -> FloatArray:
+    """Ratio of speeds that prices standing still would make where nobody leads, ``(m,)``."""
+    return (1.0 - panel.still[first]) / (1.0 - panel.still[second])
