@@ -1,0 +1,98 @@
+"""What the leadership section answers: plain rows, one a statement asked of the data."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from eventtape.arrays import FloatArray, Status
+
+__all__ = ["Edge", "Leadership", "MartingaleRow", "Method", "Placebo", "Rolling", "Spillover"]
+
+Method = Literal["lead-lag", "granger", "shared trend", "speed"]
+
+
+class Edge(NamedTuple):
+    """Does ``first`` lead ``second``, or the other way, by one method at one sampling step?
+
+    ``value``, ``lower``, ``upper`` by method: lead-lag, seconds by which the follower is behind the
+    leader (the second behind the first where none is named); shared trend, PILS of the leader (of
+    the first); speed, of the market less the probability's own; granger, none (NaN): ``first``
+    predicts ``second`` or it does not. ``q_value`` is adjusted over every pair asked by that method
+    at that step.
+    """
+
+    method: Method
+    step_s: float  # 0: the ticks as they came
+    first: str
+    second: str
+    leader: str | None
+    follower: str | None
+    value: float
+    lower: float
+    upper: float
+    p_value: float
+    q_value: float
+    n_rows: int
+    status: Status
+    reason: str  # why no leader is named; empty where one is
+
+
+class Rolling(NamedTuple):
+    """Lead-lag of one pair inside one window of the event, the second behind the first."""
+
+    first: str
+    second: str
+    from_ns: int
+    to_ns: int
+    lag_s: float
+    lower: float
+    upper: float
+    p_value: float
+    status: Status
+
+
+class Spillover(NamedTuple):
+    """Part of each series' forecast variance that the others' shocks make, at one step."""
+
+    step_s: float
+    labels: tuple[str, ...]
+    table: FloatArray  # (n, n) row i: shares of i's variance from each j
+    total: float
+    total_lower: float
+    total_upper: float
+    n_rows: int
+    status: Status
+    reason: str
+
+
+class MartingaleRow(NamedTuple):
+    """Whether one contract's quotes behave as a fair game at one step."""
+
+    source: str
+    step_s: float
+    drift: float  # probability a step
+    drift_p: float
+    horizons: tuple[int, ...]  # steps
+    ratios: tuple[float, ...]  # variance ratios, 1 for a fair game
+    p_value: float  # joint
+    status: Status
+
+
+class Placebo(NamedTuple):
+    """The same rules on feeds whose increments were shuffled in time, each by itself."""
+
+    method: Method | Literal["any"]
+    runs: int
+    named: int  # runs in which any leader was named
+    rate_low: float  # Wilson 95%
+    rate_high: float
+
+
+class Leadership(NamedTuple):
+    """Who moves first among the feeds of an event, by every method, and how often chance says so."""
+
+    edges: tuple[Edge, ...]
+    rolling: tuple[Rolling, ...]
+    spillovers: tuple[Spillover, ...]
+    martingales: tuple[MartingaleRow, ...]
+    placebos: tuple[Placebo, ...]
