@@ -1,6 +1,18 @@
 """Markets with known truth, for tests, benchmarks and the demo that needs no data."""
 
 from eventtape.simulate.event_night import MARKETS, MarketTruth, Night, NightTruth, event_night
+from eventtape.simulate.factor_arrivals import FactorMarket, FactorTruth, factor_panel
+from eventtape.simulate.price_leaders import (
+    LeaderMarket,
+    LeaderTruth,
+    common_trend_panel,
+    delayed_noise,
+    equicorrelated,
+    roll,
+    yan_zivot,
+)
+from eventtape.simulate.price_placebos import independent_walks, walk_and_stationary
+from eventtape.simulate.price_ticks import TickMarket, TickTruth, asynchronous_ticks, on_grid
 from eventtape.simulate.taq_day import TaqBatch, TaqDay, TaqTruth, taq_batches, taq_day
 from eventtape.simulate.taq_market import FACTORS, Blemishes, TaqConfig, TaqMarket, taq_market
 from eventtape.simulate.taq_streams import (
@@ -16,6 +28,10 @@ __all__ = [
     "FACTORS",
     "MARKETS",
     "Blemishes",
+    "FactorMarket",
+    "FactorTruth",
+    "LeaderMarket",
+    "LeaderTruth",
     "MarketTruth",
     "Night",
     "NightTruth",
@@ -26,7 +42,17 @@ __all__ = [
     "TaqDay",
     "TaqMarket",
     "TaqTruth",
+    "TickMarket",
+    "TickTruth",
+    "asynchronous_ticks",
+    "common_trend_panel",
+    "delayed_noise",
+    "equicorrelated",
     "event_night",
+    "factor_panel",
+    "independent_walks",
+    "on_grid",
+    "roll",
     "stream_batches",
     "stream_frame",
     "stream_truth",
@@ -34,4 +60,6 @@ __all__ = [
     "taq_batches",
     "taq_day",
     "taq_market",
+    "walk_and_stationary",
+    "yan_zivot",
 ]

@@ -7,8 +7,8 @@ Hayashi-Yoshida covariance at each shift, on the ticks as they came::
     LLR      = sum_{theta > 0} C^2 / sum_{theta < 0} C^2.
 
 A positive lag, and LLR > 1, say that X leads. Because the increments of Y over the J_j that meet an
-I_i telescope, C(theta) = sum_i dX_i D_i(theta) with D_i one difference of Y: two pointers, O(n_x +
-n_y) a lag, at any real lag.
+I_i telescope, C(theta) = sum_i dX_i D_i(theta) with D_i one difference of Y: a merge, O(n_x + n_y)
+a lag, at any real lag.
 
 The interval. C(theta) is a sum over the intervals of the coarser series, so it can be drawn again
 by giving each term (or each of 500 consecutive blocks of terms) an independent exponential weight,
@@ -29,15 +29,16 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from eventtape.arrays import FloatArray, IntArray, Status, check_level
 from eventtape.errors import InputError
+from eventtape.estimators.discovery.lead_lag_kernel import FOUR, fold
 
 __all__ = ["LeadLag", "contrasts", "lead_lag"]
 
 
 _BLOCKS = 500
+_NEVER = int(np.iinfo(np.int64).max)  # a time after all others
 _LOST = 0.9  # a lag drawn at random from the grid would have a central 95% of .95 of it
 _REFINED = ((10, 6), (40, 1))  # sub-steps of the grid, and how many steps from the peak they reach
 
@@ -56,46 +57,6 @@ class LeadLag(NamedTuple):
     null_band: float  # |contrast| that no link exceeds anywhere on the grid, at the stated level
 
 
-@njit(cache=True)
-def _contrast(tx: IntArray, x: FloatArray, ty: IntArray, y: FloatArray, lag: int) -> float:
-    low, high, m, total = 0, 0, ty.shape[0], 0.0
-    for i in range(tx.shape[0] - 1):
-        begin, end = tx[i] + lag, tx[i + 1] + lag
-        while low + 1 < m and ty[low + 1] <= begin:
-            low += 1
-        while high < m - 1 and ty[high] < end:
-            high += 1
-        if ty[low] < end and ty[high] > begin and high > low:
-            total += (x[i + 1] - x[i]) * (y[high] - y[low])
-    return total
-
-
-@njit(cache=True)
-def _contrasts(
-    tx: IntArray, x: FloatArray, ty: IntArray, y: FloatArray, lags: IntArray, out: FloatArray
-) -> None:
-    for k in range(lags.shape[0]):
-        out[k] = _contrast(tx, x, ty, y, lags[k])
-
-
-@njit(cache=True)
-def _blocks(
-    tx: IntArray, x: FloatArray, ty: IntArray, y: FloatArray, lags: IntArray, out: FloatArray
-) -> None:
-    """out[k, b]: the part of C(lags[k]) that comes from block b of consecutive I_i."""
-    n, n_blocks = tx.shape[0] - 1, out.shape[1]
-    for k in range(lags.shape[0]):
-        low, high, m = 0, 0, ty.shape[0]
-        for i in range(n):
-            begin, end = tx[i] + lags[k], tx[i + 1] + lags[k]
-            while low + 1 < m and ty[low + 1] <= begin:
-                low += 1
-            while high < m - 1 and ty[high] < end:
-                high += 1
-            if ty[low] < end and ty[high] > begin and high > low:
-                out[k, i * n_blocks // n] += (x[i + 1] - x[i]) * (y[high] - y[low])
-
-
 def contrasts(
     tx: IntArray, x: FloatArray, ty: IntArray, y: FloatArray, lags: IntArray
 ) -> FloatArray:
@@ -106,10 +67,7 @@ def contrasts(
     """
     tx, x = _check(tx, x, "x")
     ty, y = _check(ty, y, "y")
-    lags = np.ascontiguousarray(lags, np.int64)
-    out = np.empty(lags.shape[0])
-    _contrasts(tx, x, ty, y, lags, out)
-    return out
+    return _folded(tx, x, ty, y, _check_lags(lags), 1)[:, 0]
 
 
 def lead_lag(
@@ -134,7 +92,7 @@ def lead_lag(
     check_level(level)
     tx, x = _check(tx, x, "x")
     ty, y = _check(ty, y, "y")
-    lags = np.ascontiguousarray(lags, np.int64)
+    lags = _check_lags(lags)
     if not (1.0 - level) * (n_draws + 1) >= 1.0:
         wanted = f"at least {math.ceil(1.0 / (1.0 - level)) - 1} draws for a level of {level:g}"
         raise InputError(wanted, met=n_draws)
@@ -199,12 +157,27 @@ def _parts(tx: IntArray, x: FloatArray, ty: IntArray, y: FloatArray, lags: IntAr
     mine, other = (tx.size, tx.tobytes(), x.tobytes()), (ty.size, ty.tobytes(), y.tobytes())
     swap = mine > other  # by what they hold, never by which was named first
     n_blocks = min(min(tx.size, ty.size) - 1, _BLOCKS)
-    out = np.zeros((lags.size, n_blocks))
     if swap:
-        _blocks(ty, y, tx, x, np.ascontiguousarray(-lags), out)
-    else:
-        _blocks(tx, x, ty, y, lags, out)
-    return out
+        return _folded(ty, y, tx, x, -lags, n_blocks)
+    return _folded(tx, x, ty, y, lags, n_blocks)
+
+
+def _folded(
+    tx: IntArray, x: FloatArray, ty: IntArray, y: FloatArray, lags: IntArray, n_blocks: int
+) -> FloatArray:
+    """C at each lag by blocks of the I_i of X as named, ``(n_lags, n_blocks)``."""
+    if lags.size == 0:
+        return np.empty((0, n_blocks))
+    low, high = int(lags.min()), int(lags.max())
+    end = max(int(tx[-1]), int(ty[-1]) - low) + 1  # after every Y whatever the lag
+    if int(tx[0]) + low < -_NEVER or end + max(high, 0) >= _NEVER:
+        raise InputError("times and lags that add up within 64 bits of ns", met=(low, high))
+    fours = np.resize(lags, -(-lags.size // FOUR) * FOUR)
+    out = np.empty((fours.size, n_blocks))
+    ranks = np.empty((FOUR, tx.size + 1), np.uint32)
+    twice = np.concatenate([y[:1], y, y[-1:]])
+    fold(np.append(tx, end), np.diff(x), np.append(ty, _NEVER), twice, fours, ranks, out)
+    return out[: lags.size]
 
 
 def _spacing_s(tx: IntArray, ty: IntArray) -> float:
@@ -238,6 +211,13 @@ def _refined(lags: IntArray, at: int) -> IntArray:
         between = lags[low:high, None] + np.diff(lags[low : high + 1])[:, None] * steps
         inner.append(between.round().astype(np.int64).ravel())
     return np.unique(np.concatenate(inner))
+
+
+def _check_lags(lags: IntArray) -> IntArray:
+    lags = np.ascontiguousarray(lags, np.int64)
+    if lags.ndim != 1:
+        raise InputError("lags in ns, shape (n_lags,)", met=lags.shape)
+    return lags
 
 
 def _check(t: IntArray, v: FloatArray, name: str) -> tuple[IntArray, FloatArray]:

@@ -160,5 +160,12 @@ def series_order(d: FloatArray, most: int) -> int:
 
 
 def standing(panel: PairRows, first: IntArray, second: IntArray) -> FloatArray:
-    """Ratio of speeds that prices standing still would make where nobody leads, ``(m,)``."""
-    return (1.0 - panel.still[first]) / (1.0 - panel.still[second])
+    """Ratio of speeds that trading at different rates would make where nobody leads, ``(m,)``.
+
+    A price that stands still in a share s of the steps was last seen, on average, a part (s - 1) /
+    ln s of a step ago if its trades are Poisson: so much of the trend's step it cannot yet hold.
+    The measured ratio of such prices sampled on a grid is below this one by up to a tenth.
+    """
+    s = np.clip(panel.still, np.finfo(np.float64).tiny, 1.0 - 1e-9)
+    fresh = np.where(panel.still > 0.0, 1.0 + (1.0 - s) / np.log(s), 1.0)
+    return np.asarray(fresh[first] / fresh[second])

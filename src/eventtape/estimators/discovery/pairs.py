@@ -319,8 +319,8 @@ def _squared_sine(low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatA
     """Least and greatest sin^2 between two angles."""
     ends = np.sin(low) ** 2, np.sin(high) ** 2
     half = 0.5 * math.pi
-    has_zero = np.floor(high / math.pi) != np.floor(low / math.pi)
-    has_one = np.floor((high + half) / math.pi) != np.floor((low + half) / math.pi)
+    has_zero = np.floor(high / math.pi) > np.floor(low / math.pi)
+    has_one = np.floor((high + half) / math.pi) > np.floor((low + half) / math.pi)
     return (
         np.where(has_zero, 0.0, np.minimum(*ends)),
         np.where(has_one, 1.0, np.maximum(*ends)),
