@@ -144,7 +144,7 @@ def test_rolling_is_each_window_by_itself(every):
     assert out.end.tolist() == list(range(120, 261, every))
     assert out.status is Status.OK
     for w, end in enumerate(out.end):
-        one = connectedness(x[int(end) - 120 : int(end)], 2, 6)
+        one = connectedness(x[end - 120 : end], 2, 6)
         assert out.total[w] == pytest.approx(one.total, abs=1e-10)
         for field in ("to", "from_", "net"):
             np.testing.assert_allclose(getattr(out, field)[w], getattr(one, field), atol=1e-9)

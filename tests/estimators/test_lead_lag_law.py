@@ -69,7 +69,7 @@ def outcome(design, runs, number):
 
 @pytest.mark.parametrize("name", DESIGNS)
 def test_intervals_hold_the_lag(name):
-    """60 pairs a design, nearly all answered: under 52 of 60 has a chance of 0.5% at 95%."""
+    """60 pairs a design, nearly all answered: under 52 of 60 has a chance of 0.3% at 95%."""
     answered, held, found = outcome(DESIGNS[name], 60, 1)
     assert answered >= 57
     assert held >= 52

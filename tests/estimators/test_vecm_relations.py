@@ -13,7 +13,7 @@ from eventtape.arrays import Status
 from eventtape.errors import InputError
 from eventtape.estimators.discovery.refusals import Reason
 from eventtape.estimators.discovery.relation_tests import beta_test, exogeneity_test
-from eventtape.estimators.discovery.vecm import vecm
+from eventtape.estimators.discovery.vecm import vecm, vecm_from_moments
 from eventtape.estimators.discovery.vecm_moments import moments
 
 
@@ -60,6 +60,15 @@ def test_a_known_space_is_two_likelihoods(deterministic, lags):
         other = beta @ np.array([[2.0, 1.0], [-0.5, 3.0]])
         again = beta_test(moments(x, lags), other, deterministic=deterministic)
         assert again.statistic == pytest.approx(out.statistic, rel=1e-8)
+
+
+def test_what_was_estimated_is_not_rejected():
+    """The estimate as the claim: a statistic of rounding only, never below zero."""
+    for seed in range(20):
+        state = moments(three([10, seed]), 1)
+        out = beta_test(state, vecm_from_moments(state, rank=1).beta)
+        assert 0.0 <= out.statistic < 1e-9
+        assert out.p_value > 0.9999
 
 
 @pytest.mark.parametrize("deterministic", ["co", "ci"])

@@ -20,6 +20,7 @@ sqrt(2 (n - 1/2)) leaves an error of order n^(-2/3) (Johnstone and Ma 2012): bel
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 from scipy.linalg import eigh_tridiagonal
@@ -33,7 +34,7 @@ __all__ = ["MAX_SUM", "UPPER", "critical_value", "simulate", "survival", "tracy_
 
 MAX_SUM = 3
 _ORDER, _CORNER = 40_000, 480  # 14 n^(1/3) rows: the third function has died out by then
-_NODES, _REACH = 48, 16.0
+_NODES, _REACH = 28, 14.0
 _STARTS = -8.0, 12.0  # F_1 is 2e-12 at the first, and 1 to the last digit at the second
 
 # Chance of more, and the value of a_1 + a_2 and of a_1 + a_2 + a_3 so exceeded
@@ -118,6 +119,7 @@ def survival(s: float, r: int) -> float:
     return float(ndtr(np.interp(s, value[::-1], ndtri(chance)[::-1])))
 
 
+@cache
 def critical_value(chance: float, r: int) -> float:
     """The value that the sum of the first ``r`` points exceeds with this chance.
 

@@ -33,7 +33,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
-from eventtape.arrays import FloatArray, Status, check_level
+from eventtape.arrays import FloatArray, IntArray, Status, check_level
 from eventtape.errors import InputError
 from eventtape.estimators.discovery.refusals import Reason, status_of
 from eventtape.estimators.discovery.var_moments import (
@@ -75,7 +75,7 @@ class Connectedness(NamedTuple):
 class RollingConnectedness(NamedTuple):
     """Connectedness window by window; ``end[w]`` is one past the last row of window w."""
 
-    end: FloatArray  # (n_windows,)
+    end: IntArray  # (n_windows,)
     total: FloatArray  # (n_windows,)
     to: FloatArray  # (n_windows, n)
     from_: FloatArray  # (n_windows, n)

@@ -20,7 +20,7 @@ and D0 / B is the part that has arrived after one row. For the factor itself B =
 
 The bootstrap gives each block of consecutive rows an independent exponential weight and fits again
 from the weighted moments, regressors as they are. All systems and regimes share the weights, so any
-difference of speeds has its own interval: one matrix product a system. Deviations are then
+difference of speeds has its own interval. Deviations are then
 stretched by 1 / (1 - q / n) for q regressors and n blocks: HC3's factor at the mean leverage of a
 block, without which few blocks give intervals too short.
 
@@ -30,19 +30,23 @@ Rubin (1981) for the weights; MacKinnon and White (1985) for the factor.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
-from eventtape.arrays import BoolArray, FloatArray
+from eventtape.arrays import BoolArray, FloatArray, IntArray
 from eventtape.estimators.discovery.refusals import Reason
 
 __all__ = [
     "MAX_STALE",
     "MIN_BLOCKS",
+    "PanelDraws",
     "SystemDraws",
     "block_weights",
+    "default_block",
     "named_responses",
+    "panel_draws",
     "permanent_response",
     "system_draws",
 ]
@@ -65,16 +69,25 @@ class SystemDraws(NamedTuple):
     reason: Reason
 
 
+class PanelDraws(NamedTuple):
+    """Responses of all assets, the estimate first and then one a draw: ``(1 + n_draws, n, K)``."""
+
+    impact: FloatArray
+    long_run: FloatArray
+    own: FloatArray
+    freedom: FloatArray  # (n, 1), of Student's t
+    reasons: tuple[Reason, ...]
+
+
 def permanent_response(short_run: FloatArray, alpha: FloatArray, beta: FloatArray) -> FloatArray:
     """Psi ``(..., m, m)`` of ``I - sum G_j``, loadings ``(..., m, r)`` and relations ``(m, r)``."""
     m, r = alpha.shape[-2:]
-    bordered = np.zeros((*short_run.shape[:-2], m + r, m + r))
+    bordered: FloatArray = np.zeros((*short_run.shape[:-2], m + r, m + r))
     bordered[..., :m, :m] = short_run
     bordered[..., :m, m:] = -alpha
     bordered[..., m:, :m] = beta.T
     right = np.broadcast_to(np.eye(m + r, m), (*bordered.shape[:-1], m))
-    psi: FloatArray = np.linalg.solve(bordered, right)[..., :m, :]
-    return psi
+    return np.linalg.solve(bordered, right)[..., :m, :].astype(np.float64, copy=False)
 
 
 def named_responses(
@@ -83,7 +96,7 @@ def named_responses(
     """D0 and B ``(..., m, K)`` to permanent shocks of the first ``n_named`` rows."""
     named = psi[..., :n_named, :]
     c = omega @ np.swapaxes(named, -1, -2)
-    impact = np.swapaxes(np.linalg.solve(named @ c, np.swapaxes(c, -1, -2)), -1, -2)
+    impact: FloatArray = np.swapaxes(np.linalg.solve(named @ c, np.swapaxes(c, -1, -2)), -1, -2)
     return impact, psi @ impact
 
 
@@ -155,22 +168,55 @@ def system_draws(
     )
 
 
+def panel_draws(
+    log_prices: FloatArray,
+    factors: FloatArray,
+    lags: int,
+    beta: FloatArray,
+    rows: BoolArray,
+    weights: FloatArray,
+    block: int,
+    rows_per_regressor: float,
+) -> tuple[PanelDraws, list[SystemDraws]]:
+    """All assets' responses under shared weights; ``beta`` ``(n, K + 1, r)``, ``rows`` ``(T,)``."""
+    systems = [
+        system_draws(
+            np.column_stack((factors, y)), lags, beta[i], rows, weights, block, rows_per_regressor
+        )
+        for i, y in enumerate(log_prices.T)
+    ]
+    draws = PanelDraws(
+        np.stack([s.impact for s in systems], axis=1),
+        np.stack([s.long_run for s in systems], axis=1),
+        np.stack([s.own for s in systems], axis=1),
+        np.array([[max(s.freedom, 1)] for s in systems], np.float64),
+        tuple(s.reason for s in systems),
+    )
+    return draws, systems
+
+
+def default_block(n_rows: int) -> int:
+    """Rows of a bootstrap block, T^(1/4)."""
+    return max(1, round(math.sqrt(math.sqrt(n_rows))))
+
+
 def _correlation(table: FloatArray) -> FloatArray:
     unit = table / np.linalg.norm(table, axis=0)
     correlation: FloatArray = unit.T @ unit
     return correlation
 
 
-def _moments(X: FloatArray, at_block: np.ndarray, weights: FloatArray) -> FloatArray:
+def _moments(X: FloatArray, at_block: IntArray, weights: FloatArray) -> FloatArray:
     """Weighted cross-moments ``(1 + n_draws, d, d)`` of the rows of X, weights by block."""
-    i, j = np.triu_indices(X.shape[1])
-    starts = np.flatnonzero(np.diff(at_block, prepend=-1))
-    parts = np.add.reduceat(X[:, i] * X[:, j], starts, axis=0)
-    S = np.empty((weights.shape[0], X.shape[1], X.shape[1]))
-    S[:, i, j] = weights[:, at_block[starts]] @ parts
-    S[:, j, i] = S[:, i, j]
+    d, starts = X.shape[1], np.flatnonzero(np.diff(at_block, prepend=-1))
+    w = weights[:, at_block[starts]]
+    S = np.empty((weights.shape[0], d, d))
+    for i in range(d):  # a row at a time: all products at once would fill the memory
+        S[:, i, i:] = w @ np.add.reduceat(X[:, i : i + 1] * X[:, i:], starts, axis=0)
+        S[:, i:, i] = S[:, i, i:]
     return S
 
 
 def _stretched(draws: FloatArray, by: float) -> FloatArray:
-    return draws[0] + by * (draws - draws[0])
+    stretched: FloatArray = draws[0] + by * (draws - draws[0])
+    return stretched

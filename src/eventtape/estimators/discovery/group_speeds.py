@@ -31,18 +31,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from eventtape.arrays import FloatArray, IntArray
 from eventtape.errors import InputError
-from eventtape.estimators.discovery.factor_system import block_weights
-from eventtape.estimators.discovery.false_discovery import adjusted
-from eventtape.estimators.discovery.panel_speeds import (
-    Differences,
+from eventtape.estimators.discovery.factor_system import (
     PanelDraws,
-    check_panel,
-    RESPONSE_RATE,
+    block_weights,
     default_block,
-    differences,
     panel_draws,
 )
-from eventtape.estimators.discovery.ratio_interval import ratio_interval
+from eventtape.estimators.discovery.false_discovery import adjusted
+from eventtape.estimators.discovery.panel_speeds import RESPONSE_RATE, check_panel
+from eventtape.estimators.discovery.ratio_interval import Differences, differences, ratio_interval
 from eventtape.estimators.discovery.refusals import Reason, status_of
 
 __all__ = ["GroupSpeeds", "group_speeds"]
@@ -129,7 +126,7 @@ def group_speeds(
     M = np.where(still, np.nan, M)
     speed = ratio_interval(N[0], M[0], N[1:], M[1:], freedom, level)
     lead = ratio_interval(ahead[0], M[0], ahead[1:], M[1:], freedom, level)
-    across = (np.swapaxes(x, 1, 2) for x in (N, M))
+    across_N, across_M = np.swapaxes(N, 1, 2), np.swapaxes(M, 1, 2)
     return GroupSpeeds(
         names,
         eras,
@@ -143,7 +140,7 @@ def group_speeds(
         n_members,
         n_rows,
         differences(N, M, freedom, level),
-        differences(*across, np.swapaxes(freedom, 0, 1), level),
+        differences(across_N, across_M, np.swapaxes(freedom, 0, 1), level),
         reasons,
         np.vectorize(status_of, otypes=[object])(reasons),
     )

@@ -14,7 +14,7 @@ from numba import njit
 
 from eventtape.arrays import FloatArray, IntArray
 
-__all__ = ["COLUMNS", "MEASURES", "choose_lags", "null_law", "panel_rows", "redraw", "solve_pairs"]
+__all__ = ["COLUMNS", "centred", "choose_lags", "null_law", "redraw", "solve_pairs"]
 
 COLUMNS = (
     "root_first",
@@ -35,15 +35,6 @@ COLUMNS = (
     "is_first",
     "is_last",
 )
-MEASURES = COLUMNS[11:15]
-
-
-def panel_rows(x: FloatArray, lags: int) -> FloatArray:
-    """Rows z_t of levels ``(T, n)``: ``(T - 1 - lags, (2 + lags) n)``, levels about their mean."""
-    d = np.diff(x, axis=0)
-    level = x[lags:-1] - x[lags:-1].mean(axis=0)
-    past = [d[lags - j : d.shape[0] - j] for j in range(1, lags + 1)]
-    return np.ascontiguousarray(np.hstack([d[lags:], level, *past]))
 
 
 @njit(cache=True, error_model="numpy")
@@ -149,6 +140,8 @@ def _pair(
     half = 0.5 * trace
     wide = math.sqrt(max(half * half - det, 0.0))
     top = half + wide
+    if not top < 1.0 - 1e-12:  # a difference is known from the rows before it: Omega is singular
+        return False
     out[0] = top
     out[1] = det / top if top > 0.0 else 0.0
     out[2] = c00 / l0
@@ -207,6 +200,19 @@ def solve_pairs(
     a, b, s = np.empty((size, size)), np.empty((size, 8)), np.empty((4, 4))
     for p in range(first.shape[0]):
         _pair(M, n, k, rows, first[p], second[p], a, b, s, out[p])
+
+
+@njit(cache=True, error_model="numpy")
+def centred(upper: FloatArray, size: int, out: FloatArray) -> None:
+    """Lower triangle of the products about their means, from sums that end with the constant's.
+
+    ``upper`` is the upper triangle of the sums, its column ``size`` the sums of the series.
+    """
+    rows = upper[size, size]
+    for p in range(size):
+        mean = upper[p, size] / rows
+        for q in range(p + 1):
+            out[p, q] = upper[q, p] - mean * upper[q, size]
 
 
 @njit(cache=True, error_model="numpy")

@@ -14,7 +14,7 @@ import numpy as np
 from eventtape.arrays import BoolArray, FloatArray, IntArray
 from eventtape.errors import InputError
 
-__all__ = ["PairRows", "checked_panel", "pair_rows", "series_order", "standing"]
+__all__ = ["PairRows", "checked_panel", "pair_columns", "pair_rows", "series_order", "standing"]
 
 _MOST_LAGS = 12
 
@@ -60,6 +60,25 @@ def checked_panel(
             raise InputError(f"session labels ({x.shape[0]},)", met=labels.shape)
         inside = labels[1:] == labels[:-1]
     return x, inside
+
+
+def pair_columns(n: int, pairs: IntArray | None) -> tuple[IntArray, IntArray]:
+    """Columns of each pair ``(m,)``, first below second: all of n, or those of ``pairs`` (m, 2)."""
+    if pairs is None:
+        first, second = np.triu_indices(n, 1)
+        return first.astype(np.int64), second.astype(np.int64)
+    asked = np.asarray(pairs, np.int64)
+    if asked.ndim != 2 or asked.shape[1] != 2 or not asked.size:
+        raise InputError("pairs (m, 2) of columns", met=asked.shape)
+    wrong = np.flatnonzero(
+        (asked.min(axis=1) < 0) | (asked.max(axis=1) >= n) | (asked[:, 0] == asked[:, 1])
+    )
+    if wrong.size:
+        row = int(wrong[0])
+        wanted = f"two different columns of 0 to {n - 1}"
+        raise InputError(wanted, met=tuple(asked[row].tolist()), row=row + 1)
+    asked = np.sort(asked, axis=1)
+    return np.ascontiguousarray(asked[:, 0]), np.ascontiguousarray(asked[:, 1])
 
 
 def pair_rows(

@@ -33,21 +33,21 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import fdtrc, stdtr, stdtrit
+from scipy.special import stdtr, stdtrit
 
 from eventtape.arrays import BoolArray, FloatArray, IntArray, check_level
 from eventtape.errors import InputError
 from eventtape.estimators.discovery.false_discovery import adjusted
 from eventtape.estimators.discovery.pair_kernel import COLUMNS, choose_lags, redraw, solve_pairs
-from eventtape.estimators.discovery.pair_rows import PairRows, pair_rows, standing
-from eventtape.estimators.discovery.rank_law import rank_law, tail
+from eventtape.estimators.discovery.pair_rows import PairRows, pair_columns, pair_rows, standing
+from eventtape.estimators.discovery.rank_law import relation_tests
 from eventtape.estimators.discovery.refusals import Reason
 
-__all__ = ["Pairs", "pair_discovery"]
+__all__ = ["SECOND_ROOT", "WIDEST", "Pairs", "pair_discovery"]
 
-_WIDEST = 0.5
+WIDEST = 0.5  # the difference of share first and last in order
 _STILL = 0.5
-_SECOND_ROOT = 0.01
+SECOND_ROOT = 0.01  # p-value of one unit root left
 _MOST_BLOCKS = 400
 _CHUNK = 64
 
@@ -118,19 +118,19 @@ def pair_discovery(
     if lags is not None and lags < 0:
         raise InputError("at least 0 lags", met=lags)
     panel = pair_rows(log_prices, lags, sessions, rows_per_regressor)
-    first, second = _pairs(panel.n, pairs)
+    first, second = pair_columns(panel.n, pairs)
     m = first.size
     out = np.full((m, len(COLUMNS)), np.nan)
     if panel.z.shape[0] > 0:
         solve_pairs(panel.cross, panel.n, panel.lags, panel.rows, first, second, out)
     table = dict(zip(COLUMNS, out.T, strict=True))
-    p_none, p_stationary, p_alone = _tests(table, panel)
+    p_none, p_stationary, p_alone = relation_tests(table, panel.rows, panel.lags)
     q_relation = adjusted(np.maximum(p_none, p_alone))
     width = table["is_first"] - table["is_last"]
     reason = np.full(m, Reason.NONE, dtype=object)
     for why, holds in (
-        (Reason.WIDE, ~(np.abs(width) <= _WIDEST)),
-        (Reason.RANK_FULL, ~(p_stationary > _SECOND_ROOT)),
+        (Reason.WIDE, ~(np.abs(width) <= WIDEST)),
+        (Reason.RANK_FULL, ~(p_stationary > SECOND_ROOT)),
         (Reason.ONE_ALONE, ~(q_relation <= false_discovery)),
         (Reason.RANK_0, ~(adjusted(p_none) <= false_discovery)),
         (Reason.SERIAL, _short(panel, first, second, chosen=lags is None)),
@@ -192,44 +192,6 @@ def pair_discovery(
         panel.z.shape[0],
         n_blocks,
         level,
-    )
-
-
-def _pairs(n: int, pairs: IntArray | None) -> tuple[IntArray, IntArray]:
-    """Columns of each pair, first below second."""
-    if pairs is None:
-        first, second = np.triu_indices(n, 1)
-        return first.astype(np.int64), second.astype(np.int64)
-    asked = np.asarray(pairs, np.int64)
-    if asked.ndim != 2 or asked.shape[1] != 2:
-        raise InputError("pairs (m, 2) of columns", met=asked.shape)
-    wrong = np.flatnonzero(
-        (asked.min(axis=1) < 0) | (asked.max(axis=1) >= n) | (asked[:, 0] == asked[:, 1])
-    )
-    if wrong.size:
-        row = int(wrong[0])
-        wanted = f"two different columns of 0 to {n - 1}"
-        raise InputError(wanted, met=tuple(asked[row].tolist()), row=row + 1)
-    asked = np.sort(asked, axis=1)
-    return np.ascontiguousarray(asked[:, 0]), np.ascontiguousarray(asked[:, 1])
-
-
-def _tests(
-    table: dict[str, FloatArray], panel: PairRows
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """p-values of: no relation at all; one unit root left; one series alone being the relation."""
-    m = table["root_first"].size
-    if panel.few or panel.rows < panel.regressors + 10:
-        return np.full(m, np.nan), np.full(m, np.nan), np.full(m, np.nan)
-    law = rank_law(int(panel.rows), panel.lags)
-    root, other = np.log1p(-table["root_first"]), np.log1p(-table["root_second"])
-    freedom = panel.rows - panel.regressors
-    alone = np.maximum(table["alone_first"], table["alone_second"])
-    ratio = freedom * np.expm1(np.log1p(-alone) - root)
-    return (
-        tail(law.none, -panel.rows * (root + other)),
-        tail(law.one, -panel.rows * other),
-        fdtrc(1.0, freedom, np.maximum(ratio, 0.0)),
     )
 
 

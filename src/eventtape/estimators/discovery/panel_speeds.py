@@ -25,8 +25,8 @@ the order of e too: ``share_min`` and ``share_max`` are the true extremes.
 
 ``lags`` must reach as far as prices take to settle and bid-ask bounce takes to die out: with too
 few, B is too small and speeds too high (with noise in the asset of sd .5, moves of sd 1.4 and a
-true speed of .6, one lag gives .66, four lags .61). A column seen late (NaN) costs its own asset
-the rows it misses, a column of all assets' factors everyone; put a NaN row between sessions.
+true speed of .6, one lag gives .66, four lags .61). A hole (NaN) costs its own asset the
+rows it touches, a hole in a factor costs them all; put a row of NaN between sessions.
 
 Units: levels are logs (or probits), responses are log return per unit of the factor.
 """
@@ -34,35 +34,33 @@ Units: levels are logs (or probits), responses are log return per unit of the fa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
-from eventtape.arrays import BoolArray, FloatArray, IntArray, check_level
+from eventtape.arrays import FloatArray, IntArray, check_level
 from eventtape.errors import InputError
 from eventtape.estimators.discovery.factor_system import (
-    SystemDraws,
+    PanelDraws,
     block_weights,
+    default_block,
     named_responses,
-    system_draws,
+    panel_draws,
 )
 from eventtape.estimators.discovery.false_discovery import adjusted
-from eventtape.estimators.discovery.ratio_interval import ratio_interval
+from eventtape.estimators.discovery.order_bounds import order_extremes, share_extremes
+from eventtape.estimators.discovery.ratio_interval import Differences, differences, ratio_interval
 from eventtape.estimators.discovery.refusals import Reason, status_of
 
 __all__ = [
+    "RESPONSE_RATE",
     "Differences",
     "FactorSpeeds",
-    "PanelDraws",
-    "RESPONSE_RATE",
     "Speeds",
     "check_panel",
-    "default_block",
     "factor_speeds",
-    "panel_draws",
     "panel_speeds",
     "speed_differences",
 ]
@@ -77,16 +75,6 @@ class FactorSpeeds(NamedTuple):
     impact: FloatArray
     long_run: FloatArray
     speed: FloatArray
-
-
-class PanelDraws(NamedTuple):
-    """Responses of all assets, the estimate first and then one a draw: ``(1 + n_draws, n, K)``."""
-
-    impact: FloatArray
-    long_run: FloatArray
-    own: FloatArray
-    freedom: FloatArray  # (n, 1), of Student's t
-    reasons: tuple[Reason, ...]
 
 
 class Speeds(NamedTuple):
@@ -111,16 +99,6 @@ class Speeds(NamedTuple):
     reasons: NDArray[np.object_]
     statuses: NDArray[np.object_]
     draws: PanelDraws
-
-
-class Differences(NamedTuple):
-    """Speed of the first less that of the second, antisymmetric; p-values adjusted over pairs."""
-
-    difference: FloatArray
-    lower: FloatArray
-    upper: FloatArray
-    p_value: FloatArray
-    adjusted: FloatArray  # Benjamini-Hochberg over all differences made, each pair once
 
 
 def factor_speeds(psi: FloatArray, omega: FloatArray, named: Sequence[int]) -> FactorSpeeds:
@@ -208,8 +186,8 @@ def panel_speeds(
     least, most = low.copy(), low.copy()
     for i, system in enumerate(systems):
         if system.reason is Reason.NONE:
-            least[i], most[i] = _share_extremes(system.psi, system.omega)
-            low[i], high[i] = _order_extremes(system.psi, system.omega)
+            least[i], most[i] = share_extremes(system.psi, system.omega)
+            low[i], high[i] = order_extremes(system.psi, system.omega)
     low, high = (np.where(responds, x, np.nan) for x in (low, high))
     return Speeds(
         D[0],
@@ -243,101 +221,6 @@ def speed_differences(speeds: Speeds, *, level: float = 0.95) -> Differences:
     D = speeds.draws.impact
     B = np.where(np.isfinite(speeds.speed), speeds.draws.long_run, np.nan)
     return differences(D, B, speeds.draws.freedom, level)
-
-
-def differences(
-    over: FloatArray, under: FloatArray, freedom: FloatArray, level: float
-) -> Differences:
-    """All differences along the first axis after the draws of ``over / under``, ``(n, n, ...)``.
-
-    ``over`` and ``under`` are ``(1 + n_draws, n, ...)``; N_i / M_i - N_j / M_j =
-    (N_i M_j - N_j M_i) / (M_i M_j) is again one ratio.
-    """
-    n = over.shape[1]
-    shape = (n, n, *over.shape[2:])
-    out = [np.full(shape, np.nan) for _ in range(4)]
-    df = np.broadcast_to(freedom, over.shape[1:])
-    for i in range(n - 1):
-        j = slice(i + 1, n)
-        N = over[:, i, None] * under[:, j] - over[:, j] * under[:, i, None]
-        M = under[:, i, None] * under[:, j]
-        less = np.minimum(df[i], df[j])
-        r = ratio_interval(N[0], M[0], N[1:], M[1:], less, level)
-        for to, there, here in zip(
-            out,
-            (r.ratio, r.lower, r.upper, r.p_value),
-            (-r.ratio, -r.upper, -r.lower, r.p_value),
-            strict=True,
-        ):
-            to[i, j], to[j, i] = there, here
-    above = np.triu(np.ones((n, n), np.bool_), 1)
-    q = np.full(shape, np.nan)
-    q[above] = adjusted(out[3][above])
-    q = np.where(np.isnan(q), np.swapaxes(q, 0, 1), q)
-    return Differences(*out, q)
-
-
-def panel_draws(
-    log_prices: FloatArray,
-    factors: FloatArray,
-    lags: int,
-    beta: FloatArray,
-    rows: BoolArray,
-    weights: FloatArray,
-    block: int,
-    rows_per_regressor: float,
-) -> tuple[PanelDraws, list[SystemDraws]]:
-    """All assets' responses under shared weights; ``beta`` ``(n, K + 1, r)``, ``rows`` ``(T,)``."""
-    systems = [
-        system_draws(
-            np.column_stack((factors, y)), lags, beta[i], rows, weights, block, rows_per_regressor
-        )
-        for i, y in enumerate(log_prices.T)
-    ]
-    draws = PanelDraws(
-        np.stack([s.impact for s in systems], axis=1),
-        np.stack([s.long_run for s in systems], axis=1),
-        np.stack([s.own for s in systems], axis=1),
-        np.array([[max(s.freedom, 1)] for s in systems], np.float64),
-        tuple(s.reason for s in systems),
-    )
-    return draws, systems
-
-
-def default_block(n_rows: int) -> int:
-    """Rows of a bootstrap block, T^(1/4)."""
-    return max(1, round(n_rows**0.25))
-
-
-def _share_extremes(psi: FloatArray, omega: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Least and largest information share of the last variable in each factor's trend, ``(K,)``."""
-    K = psi.shape[0] - 1
-    c = omega @ psi[:K].T
-    v = np.einsum("kj,jk->k", psi[:K], c)
-    shares = []
-    for S in _subsets(range(K)):
-        fit = np.linalg.solve(omega[np.ix_(S, S)], omega[S, K])
-        shares.append((c[K] - fit @ c[S]) ** 2 / ((omega[K, K] - fit @ omega[S, K]) * v))
-    return np.min(shares, axis=0), np.max(shares, axis=0)
-
-
-def _order_extremes(psi: FloatArray, omega: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Least and largest D0 / B of the last variable over which factors go first, each ``(K,)``."""
-    K = psi.shape[0] - 1
-    speeds = np.empty((2 ** (K - 1), K))
-    for k in range(K):
-        for at, S in enumerate(_subsets([j for j in range(K) if j != k])):
-            named = psi[[k, *S]]
-            c = omega @ named.T
-            unit = np.zeros(len(S) + 1)
-            unit[0] = 1.0
-            d = c @ np.linalg.solve(named @ c, unit)
-            speeds[at, k] = d[K] / (psi[K] @ d)
-    return speeds.min(axis=0), speeds.max(axis=0)
-
-
-def _subsets(of: Sequence[int]) -> list[list[int]]:
-    return [list(S) for size in range(len(of) + 1) for S in combinations(of, size)]
 
 
 def check_panel(

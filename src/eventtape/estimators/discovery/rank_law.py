@@ -14,14 +14,16 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import fdtrc
 
 from eventtape.arrays import FloatArray
 from eventtape.estimators.discovery.pair_kernel import null_law
 
-__all__ = ["RankLaw", "rank_law", "tail"]
+__all__ = ["RankLaw", "rank_law", "relation_tests", "tail"]
 
 _DRAWS, _SEED = 20_000, 7
 _ASYMPTOTIC = 1_000
+_LEAST = 10
 _TAIL = 50  # one draw in this many is beyond the point where the tail is extrapolated
 
 
@@ -60,3 +62,25 @@ def tail(law: FloatArray, statistic: FloatArray) -> FloatArray:
     inside = 1.0 - np.searchsorted(law, x) / n
     outside = beyond / n * np.exp(-(np.maximum(x, start) - start) / scale)
     return np.where(np.isnan(x), np.nan, np.where(x > start, outside, inside))
+
+
+def relation_tests(
+    table: dict[str, FloatArray], rows: float, lags: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """p-values of: no relation at all; one unit root left; one series alone being the relation.
+
+    ``table`` holds the roots of pairs, ``(m,)`` a column. NaN with fewer than ten rows to spare.
+    """
+    root, other = np.log1p(-table["root_first"]), np.log1p(-table["root_second"])
+    freedom = rows - (2 * lags + 2)
+    if freedom < _LEAST:
+        blank = np.full(root.shape, np.nan)
+        return blank, blank.copy(), blank.copy()
+    law = rank_law(int(rows), lags)
+    alone = np.maximum(table["alone_first"], table["alone_second"])
+    ratio = freedom * np.expm1(np.log1p(-alone) - root)
+    return (
+        tail(law.none, -rows * (root + other)),
+        tail(law.one, -rows * other),
+        fdtrc(1.0, freedom, np.maximum(ratio, 0.0)),
+    )

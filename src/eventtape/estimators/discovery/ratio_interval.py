@@ -19,8 +19,9 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from eventtape.arrays import FloatArray
+from eventtape.estimators.discovery.false_discovery import adjusted
 
-__all__ = ["Ratio", "ratio_interval"]
+__all__ = ["Differences", "Ratio", "differences", "ratio_interval"]
 
 
 class Ratio(NamedTuple):
@@ -30,6 +31,16 @@ class Ratio(NamedTuple):
     lower: FloatArray
     upper: FloatArray
     p_value: FloatArray
+
+
+class Differences(NamedTuple):
+    """Speed of the first less that of the second, antisymmetric; p-values adjusted over pairs."""
+
+    difference: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    p_value: FloatArray
+    adjusted: FloatArray  # Benjamini-Hochberg over all differences made, each pair once
 
 
 def ratio_interval(
@@ -59,3 +70,35 @@ def ratio_interval(
     known = np.isfinite(ratio) & np.isfinite(vN) & np.isfinite(vM)
     blank = (np.where(known, x, np.nan) for x in (ratio, lower, upper, p_value))
     return Ratio(*blank)
+
+
+def differences(
+    over: FloatArray, under: FloatArray, freedom: FloatArray, level: float
+) -> Differences:
+    """All differences along the first axis after the draws of ``over / under``, ``(n, n, ...)``.
+
+    ``over`` and ``under`` are ``(1 + n_draws, n, ...)``; N_i / M_i - N_j / M_j =
+    (N_i M_j - N_j M_i) / (M_i M_j) is again one ratio.
+    """
+    n = over.shape[1]
+    shape = (n, n, *over.shape[2:])
+    out = [np.full(shape, np.nan) for _ in range(4)]
+    df = np.broadcast_to(freedom, over.shape[1:])
+    for i in range(n - 1):
+        j = slice(i + 1, n)
+        N = over[:, i, None] * under[:, j] - over[:, j] * under[:, i, None]
+        M = under[:, i, None] * under[:, j]
+        less = np.minimum(df[i], df[j])
+        r = ratio_interval(N[0], M[0], N[1:], M[1:], less, level)
+        for to, there, here in zip(
+            out,
+            (r.ratio, r.lower, r.upper, r.p_value),
+            (-r.ratio, -r.upper, -r.lower, r.p_value),
+            strict=True,
+        ):
+            to[i, j], to[j, i] = there, here
+    above = np.triu(np.ones((n, n), np.bool_), 1)
+    q = np.full(shape, np.nan)
+    q[above] = adjusted(out[3][above])
+    q = np.where(np.isnan(q), np.swapaxes(q, 0, 1), q)
+    return Differences(out[0], out[1], out[2], out[3], q)
