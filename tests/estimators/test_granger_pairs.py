@@ -151,10 +151,13 @@ def test_size_and_false_edges_on_independent_walks(kind):
 @pytest.mark.parametrize("kind", ["normal", "t4", "garch", "common"])
 @pytest.mark.parametrize(("lags", "rows"), [(1, 120), (3, 390), (5, 390), (2, 2000)])
 def test_size_over_lags_and_rows(kind, lags, rows):
-    """With many lags in few rows the test is shy, never bold: 3.5-6%."""
+    """With many lags in few rows the test is shy, never bold: 3.5-6%.
+
+    With many rows the law is met, and runs with an edge are 5% up to 3.3 binomial standard errors.
+    """
     size, named = rejections(kind, lags, rows, 500)
     assert 0.035 < size < 0.06
-    assert named <= 0.05
+    assert named <= 0.05 + 3.3 * math.sqrt(0.05 * 0.95 / 500)
 
 
 def test_the_classic_test_sees_edges_in_common_volatility():

@@ -161,6 +161,7 @@ def series_order(d: FloatArray, most: int) -> int:
     if n < 2:
         return 0
     e = np.where(seen, d - d[seen].mean(), 0.0)
+    most = min(most, e.size - 1)
     r = np.array([e[j:] @ e[: e.size - j] for j in range(most + 1)]) / n
     if not r[0] > 0.0:
         return 0

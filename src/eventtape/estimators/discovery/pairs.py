@@ -14,8 +14,8 @@ What has to hold before a pair gets a score, each a reason when it does not:
 - one relation: Johansen's statistic beyond its law for these rows (``rank_law``), and the second
   root not; and neither series alone stationary (likelihood ratio, F form), which would make any
   walk beside it look cointegrated. The larger of those p-values, false-discovery adjusted over all
-  pairs, must be below ``false_discovery``. The default of one in a hundred is below the usual 5% because
-  fat tails and bid-ask bounce swell the far tail of these tests (measured: docs, validation)
+  pairs, must be below ``false_discovery``. The default of one in a hundred is below the usual 5%
+  because fat tails and bid-ask bounce swell the far tail of these tests (docs: validation)
 - information share bounds no wider than one half: else the two move within one step
 
 A leader is named among the pairs that pass, where the interval leaves equality, false-discovery
@@ -78,6 +78,7 @@ class Pairs(NamedTuple):
     pds_upper: FloatArray
     beta: FloatArray  # X_i - beta X_j is the relation
     correlation: FloatArray  # of the residuals
+    width: FloatArray  # |is_first - is_last|, given whether or not refused
     p_none: FloatArray  # p-value of no relation
     p_stationary: FloatArray  # of one unit root left: small says both are stationary
     p_alone: FloatArray  # of one series alone being the relation, the larger of two
@@ -126,10 +127,10 @@ def pair_discovery(
     table = dict(zip(COLUMNS, out.T, strict=True))
     p_none, p_stationary, p_alone = relation_tests(table, panel.rows, panel.lags)
     q_relation = adjusted(np.maximum(p_none, p_alone))
-    width = table["is_first"] - table["is_last"]
+    width = np.abs(table["is_first"] - table["is_last"])
     reason = np.full(m, Reason.NONE, dtype=object)
     for why, holds in (
-        (Reason.WIDE, ~(np.abs(width) <= WIDEST)),
+        (Reason.WIDE, ~(width <= WIDEST)),
         (Reason.RANK_FULL, ~(p_stationary > SECOND_ROOT)),
         (Reason.ONE_ALONE, ~(q_relation <= false_discovery)),
         (Reason.RANK_0, ~(adjusted(p_none) <= false_discovery)),
@@ -166,7 +167,7 @@ def pair_discovery(
         first,
         second,
         leader,
-        reason.tolist(),
+        [Reason(why) for why in reason],  # numpy makes plain strings of them
         shown * np.sin(angle) ** 2,
         low,
         high,
@@ -182,6 +183,7 @@ def pair_discovery(
         table["pds"] + reach[:, 2],
         table["beta"],
         table["omega_cross"] / np.sqrt(table["omega_first"] * table["omega_second"]),
+        width,
         p_none,
         p_stationary,
         p_alone,

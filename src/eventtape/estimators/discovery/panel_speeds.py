@@ -24,9 +24,9 @@ the factor's permanent variance that asset i's quotes reveal (Hasbrouck 1995, ro
 the order of e too: ``share_min`` and ``share_max`` are the true extremes.
 
 ``lags`` must reach as far as prices take to settle and bid-ask bounce takes to die out: with too
-few, B is too small and speeds too high (with noise in the asset of sd .5, moves of sd 1.4 and a
-true speed of .6, one lag gives .66, four lags .61). A hole (NaN) costs its own asset the
-rows it touches, a hole in a factor costs them all; put a row of NaN between sessions.
+few, B is too small and speeds too high (noise of sd 1 in moves of sd 1.9, true speed .6: one lag
+gives .67, two .62, four .60). A hole (NaN) costs its own asset the rows it touches, a hole in a
+factor costs them all; put a row of NaN between sessions.
 
 Units: levels are logs (or probits), responses are log return per unit of the factor.
 """

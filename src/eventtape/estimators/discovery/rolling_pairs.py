@@ -6,9 +6,10 @@ the algebra of the pairs and nothing in the length of the window. Numbers equal 
 fitted afresh within 1e-9, bit for bit the same in whatever chunks the prices come.
 
 There is no interval here: it needs the rows. A pair is ``identified`` where its relation passes the
-tests of :func:`~.pairs.pair_discovery` and its bounds are no wider than one half; that one leads is
-for the interval to say. Lags are as given: a model too short for the prices is not found out here,
-nor is a price that stands still. Windows overlap, and so do their errors: n windows are not n tests.
+tests of :func:`~.pairs.pair_discovery` and its bounds are no wider than one half; that one leads
+is for the interval to say. Lags are as given: a model too short for the prices is not found out
+here, nor is a price that stands still. Windows overlap, and so do their errors: n windows are not n
+tests.
 """
 
 from __future__ import annotations
@@ -108,14 +109,15 @@ def batch(
     x = check_prices(log_prices)
     state = start(x.shape[1], window, lags, pairs, false_discovery=false_discovery)
     work = _Work(state.sums.current, state.first, state.second)
-    ends, found = [], []
-    for end, sums in rolling_moments(x, window, lags, every=every):
-        ends.append(end)
-        found.append(work.measured(sums, false_discovery, np.array(end)))
+    found = [
+        work.measured(sums, false_discovery, np.array(end))
+        for end, sums in rolling_moments(x, window, lags, every=every)
+    ]
     if not found:
         return _nothing((0, state.first.size), np.empty(0, np.int64))
-    stacked = (np.stack(part) for part in zip(*(one[:7] for one in found), strict=True))
-    return WindowPairs(*stacked, np.array(ends, np.int64), found[0].status)
+    stacked = (np.stack([getattr(one, name) for one in found]) for name in WindowPairs._fields[:-1])
+    together = dict(zip(WindowPairs._fields, stacked, strict=False))
+    return WindowPairs(**together, status=found[0].status)
 
 
 class _Work:
@@ -142,10 +144,13 @@ class _Work:
         )
         shown = np.where(identified, 1.0, np.nan)
         pils = shown * np.sin(table["angle"]) ** 2
-        rest = (shown * table[name] for name in _SHOWN)
-        return WindowPairs(pils, *rest, p_none, identified, end, Status.OK)
+        first, last, component, pds = (shown * table[name] for name in _SHOWN)
+        return WindowPairs(
+            pils, first, last, component, pds, p_none, identified, end, Status.OK
+        )
 
 
 def _nothing(shape: tuple[int, ...], end: IntArray) -> WindowPairs:
-    blank = (np.full(shape, np.nan) for _ in range(6))
-    return WindowPairs(*blank, np.zeros(shape, bool), end, Status.TOO_FEW)
+    pils, first, last, component, pds, p_none = np.full((6, *shape), np.nan)
+    no = np.zeros(shape, bool)
+    return WindowPairs(pils, first, last, component, pds, p_none, no, end, Status.TOO_FEW)
