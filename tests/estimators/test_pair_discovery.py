@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.linalg import solve_toeplitz
 from statsmodels.tsa.vector_ar.vecm import VECM
 from twins import plain_pairs as plain
 
@@ -14,7 +15,12 @@ from eventtape.errors import InputError
 from eventtape.estimators.discovery.false_discovery import adjusted
 from eventtape.estimators.discovery.information_share import shares
 from eventtape.estimators.discovery.pair_kernel import COLUMNS, solve_pairs
-from eventtape.estimators.discovery.pair_rows import pair_rows, series_order, standing
+from eventtape.estimators.discovery.pair_rows import (
+    innovation_sizes,
+    least_order,
+    pair_rows,
+    standing,
+)
 from eventtape.estimators.discovery.pairs import pair_discovery
 from eventtape.estimators.discovery.rank_law import rank_law, tail
 from eventtape.estimators.discovery.refusals import Reason
@@ -185,6 +191,7 @@ def test_far_tail_of_the_rank_law():
         # 8% for our 400 draws beyond 98%, and 1/sqrt(40) for the last quantile of the fresh ones
         assert 0.85 < tail(law, np.array([at]))[0] / level < most
 
+
 def test_any_order_of_columns_gives_the_permuted_answer():
     x = np.column_stack([market(11, 390), told_apart(12, 390)])
     order = np.random.default_rng(0).permutation(9)
@@ -220,7 +227,9 @@ def test_unit_and_origin_of_a_series_do_not_matter():
     assert a.reason == b.reason
     # rounding 100 to its last digit loses 1e-14 / 5e-7 of the smallest steps
     for name in set(NUMBERS) - {"beta", "correlation"}:
-        np.testing.assert_allclose(getattr(a, name), getattr(b, name), rtol=1e-6, atol=1e-6)
+        # The component share has a pole where responses cancel: draws close to it lose digits
+        rtol = 1e-4 if name.startswith("component_") else 1e-6
+        np.testing.assert_allclose(getattr(a, name), getattr(b, name), rtol=rtol, atol=1e-6)
     scale = unit[b.first] / unit[b.second]
     np.testing.assert_allclose(b.beta, a.beta * scale, rtol=1e-6)
     sign = np.sign(scale)
@@ -342,8 +351,6 @@ def test_lags_too_short_for_the_prices():
 
 def test_order_of_a_series_is_that_of_yule_and_walker():
     """Against scipy's Toeplitz solve at each order."""
-    from scipy.linalg import solve_toeplitz
-
     rng = np.random.default_rng(2)
     for true in (0, 1, 3):
         e = rng.standard_normal(900)
@@ -351,16 +358,23 @@ def test_order_of_a_series_is_that_of_yule_and_walker():
             e[t] += -0.5 * e[t - true] if true else 0.0
         d = e - e.mean()
         r = np.array([d[j:] @ d[: d.size - j] for j in range(9)]) / d.size
-        left = [r[0], *(r[0] - r[1 : k + 1] @ solve_toeplitz(r[:k], r[1 : k + 1]) for k in range(1, 9))]
-        aic = 900 * np.log(left) + 2.0 * np.arange(9)
-        assert series_order(e, 8) == int(np.argmin(aic))
+        left = [
+            r[0],
+            *(r[0] - r[1 : k + 1] @ solve_toeplitz(r[:k], r[1 : k + 1]) for k in range(1, 9)),
+        ]
+        sizes = innovation_sizes(e, 8)
+        np.testing.assert_allclose(sizes, 900 * np.log(left), rtol=1e-12)
+        assert least_order(sizes, 2.0) == int(np.argmin(sizes + 2.0 * np.arange(9)))
+        assert least_order(sizes, 7.4) == true
 
 
 def test_one_block_or_as_many_as_rows():
     x = told_apart(5, 390)
     one = pair_discovery(x, 1, block=389, n_draws=99)
     assert one.n_blocks == 1
-    assert (one.leader == -1).all()
+    assert set(one.reason) == {Reason.FEW_ROWS}  # nothing to redraw
+    assert set(reasons(x, 1, block=97)) == {Reason.FEW_ROWS}  # 4 blocks for 4 regressors
+    assert Reason.FEW_ROWS not in reasons(x, 1, block=77)
     assert pair_discovery(x, 1, block=1, n_draws=99).n_blocks == 388
     assert pair_discovery(told_apart(5, 2_000), 1, block=1, n_draws=99).n_blocks == 400
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from scipy.stats import t as student
 from statsmodels.stats.sandwich_covariance import cov_cluster_2groups
 
 from eventtape.arrays import Status
@@ -77,8 +78,13 @@ def test_one_way_clusters_are_those_of_statsmodels(kept, cluster, effects):
     np.testing.assert_allclose(got.coefficient, want.params[:2], rtol=1e-9)
     np.testing.assert_allclose(got.se, want.bse[:2], rtol=1e-8)
     np.testing.assert_allclose(got.t, want.tvalues[:2], rtol=1e-8)
-    np.testing.assert_allclose(got.p_value, want.pvalues[:2], rtol=1e-8)
-    np.testing.assert_allclose(np.stack([got.lower, got.upper], 1), want.conf_int()[:2], rtol=1e-8)
+    # statsmodels takes G - 1 degrees of freedom, ours the effective number less one: never more
+    assert (got.effective_clusters <= got.n_clusters).all()
+    freedom = got.effective_clusters - 1.0
+    np.testing.assert_allclose(got.p_value, 2.0 * student.sf(abs(got.t), freedom), rtol=1e-8)
+    half = student.ppf(0.975, freedom) * want.bse[:2]
+    np.testing.assert_allclose(got.upper - got.coefficient, half, rtol=1e-8)
+    np.testing.assert_allclose(got.coefficient - got.lower, half, rtol=1e-8)
 
 
 @pytest.mark.parametrize("kept", [1.0, 0.6])

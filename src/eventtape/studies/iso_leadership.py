@@ -14,8 +14,9 @@ Beside the clustered p-value stands a placebo that knows no law of errors: what 
 leave of the shares is shifted in a circle within each symbol by a random number of windows, cleaned
 again, and correlated with the scores; the p-value is the rank of the true association among the
 shifted. It keeps each symbol's serial dependence and breaks the timing, which is the claim. Read
-both: with a dozen symbols of very uneven activity the clustered test rejects a true null in 7 to 9%
-of simulated days at 5%, the placebo 2 to 6%; with two dozen, 3 and 1% (tests: test_iso_leadership).
+both: with a dozen symbols of very uneven activity the clustered test rejected a true null on 6 to
+9% of simulated days at 5%, the placebo on 2 to 7%; with two dozen, 3 and 1% (150 to 300 days each;
+tests: test_iso_leadership).
 """
 
 from __future__ import annotations

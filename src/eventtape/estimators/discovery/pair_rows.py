@@ -14,7 +14,15 @@ import numpy as np
 from eventtape.arrays import BoolArray, FloatArray, IntArray
 from eventtape.errors import InputError
 
-__all__ = ["PairRows", "checked_panel", "pair_columns", "pair_rows", "series_order", "standing"]
+__all__ = [
+    "PairRows",
+    "checked_panel",
+    "innovation_sizes",
+    "least_order",
+    "pair_columns",
+    "pair_rows",
+    "standing",
+]
 
 _MOST_LAGS = 12
 
@@ -30,8 +38,9 @@ class PairRows(NamedTuple):
     regressors: int  # in each equation of a pair
     few: bool  # fewer rows than asked for each regressor
     still: FloatArray  # (n,) share of differences that are exactly zero
-    orders: IntArray  # (n,) lags each series would take by itself
-    longest: int  # lags the most serially correlated series would take
+    orders: IntArray  # (n,) lags each series would take by itself (AIC)
+    affordable: int  # most lags that the rows allow
+    longest: int  # lags given, or more where the most serially correlated series would take more
     long_cross: FloatArray  # as cross, with that many lags
     long_rows: float
 
@@ -98,13 +107,15 @@ def pair_rows(
     usable = int(seen.all(axis=1).sum())
     most = _affordable(usable, rows_per_regressor)
     wanted = max(min(_longest(usable), _MOST_LAGS), 0)
-    orders = np.array([series_order(d[:, c], wanted) for c in range(n)])
-    order = int(orders.max())
+    sizes = [innovation_sizes(d[:, c], wanted) for c in range(n)]
+    orders = np.array([least_order(size, 2.0) for size in sizes])
+    # The longest of n orders grows with n by chance alone: a lag has to beat the best of n
+    order = max(least_order(size, 2.0 * max(math.log(n), 1.0)) for size in sizes)
     k = min(max(order, 1), max(most, 1)) if lags is None else lags
     z = _rows(x, d, k)
     regressors = 2 * k + 2
     few = z.shape[0] < max(rows_per_regressor * regressors, regressors + 2)
-    longest = max(order, k)
+    longest = k if lags is None else max(int(orders.max()), k)
     long_z = z if longest == k else _rows(x, d, longest)
     if long_z.shape[0] < 2 * (2 * longest + 2):
         longest, long_z = k, z
@@ -118,6 +129,7 @@ def pair_rows(
         few,
         still,
         orders,
+        max(most, k),
         longest,
         _centred(long_z),
         float(long_z.shape[0]),
@@ -154,29 +166,35 @@ def _centred(z: FloatArray) -> FloatArray:
     return np.ascontiguousarray(about.T @ about)
 
 
-def series_order(d: FloatArray, most: int) -> int:
-    """Autoregressive order of a series of differences by AIC (Levinson and Durbin)."""
+def innovation_sizes(d: FloatArray, most: int) -> FloatArray:
+    """n ln(variance) of what autoregressions of 0 to ``most`` lags leave (Levinson and Durbin).
+
+    Empty where a series does not move; shorter where an order fits without error.
+    """
     seen = np.isfinite(d)
     n = int(seen.sum())
     if n < 2:
-        return 0
+        return np.zeros(0)
     e = np.where(seen, d - d[seen].mean(), 0.0)
     most = min(most, e.size - 1)
     r = np.array([e[j:] @ e[: e.size - j] for j in range(most + 1)]) / n
     if not r[0] > 0.0:
-        return 0
+        return np.zeros(0)
     error, phi = r[0], np.zeros(0)
-    best, order = n * math.log(error), 0
+    sizes = [n * math.log(error)]
     for k in range(1, most + 1):
         reflection = (r[k] - phi @ r[k - 1 : 0 : -1]) / error
         phi = np.r_[phi - reflection * phi[::-1], reflection]
         error *= 1.0 - reflection * reflection
         if not error > 0.0:
             break
-        value = n * math.log(error) + 2.0 * k
-        if value < best:
-            best, order = value, k
-    return order
+        sizes.append(n * math.log(error))
+    return np.array(sizes)
+
+
+def least_order(sizes: FloatArray, penalty: float) -> int:
+    """Order of the least size when a lag costs ``penalty``: 2 is AIC."""
+    return int(np.argmin(sizes + penalty * np.arange(sizes.size))) if sizes.size else 0
 
 
 def standing(panel: PairRows, first: IntArray, second: IntArray) -> FloatArray:

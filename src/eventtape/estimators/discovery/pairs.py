@@ -38,7 +38,8 @@ from scipy.special import stdtr, stdtrit
 from eventtape.arrays import BoolArray, FloatArray, IntArray, check_level
 from eventtape.errors import InputError
 from eventtape.estimators.discovery.false_discovery import adjusted
-from eventtape.estimators.discovery.pair_kernel import COLUMNS, choose_lags, redraw, solve_pairs
+from eventtape.estimators.discovery.pair_kernel import COLUMNS, choose_lags, solve_pairs
+from eventtape.estimators.discovery.pair_redraw import block_count, spreads
 from eventtape.estimators.discovery.pair_rows import PairRows, pair_columns, pair_rows, standing
 from eventtape.estimators.discovery.rank_law import relation_tests
 from eventtape.estimators.discovery.refusals import Reason
@@ -48,8 +49,6 @@ __all__ = ["SECOND_ROOT", "WIDEST", "Pairs", "pair_discovery"]
 WIDEST = 0.5  # the difference of share first and last in order
 _STILL = 0.5
 SECOND_ROOT = 0.01  # p-value of one unit root left
-_MOST_BLOCKS = 400
-_CHUNK = 64
 
 
 class Pairs(NamedTuple):
@@ -70,7 +69,7 @@ class Pairs(NamedTuple):
     is_last: FloatArray
     is_lower: FloatArray  # interval of the middle of the two
     is_upper: FloatArray
-    component: FloatArray  # signed
+    component: FloatArray  # signed; a ratio whose interval is very wide where responses cancel
     component_lower: FloatArray
     component_upper: FloatArray
     pds: FloatArray
@@ -106,7 +105,8 @@ def pair_discovery(
 ) -> Pairs:
     """Leadership of every pair of columns of log prices ``(T, n)``, with interval or reason.
 
-    ``lags``: lagged differences; by default the most that any series needs (AIC), within the rows.
+    ``lags``: lagged differences; by default the most that any series needs, within the rows (AIC
+    for two; for n > 2 a lag costs 2 ln n: Foster and George 1994).
     A NaN is a hole, and a change of ``sessions`` ``(T,)`` a night: no difference spans either.
     ``pairs`` ``(m, 2)`` names some pairs only. ``block``: rows in a block, by default the fourth
     root of the rows. The same seed gives the same weights to any order of the columns.
@@ -121,6 +121,7 @@ def pair_discovery(
     panel = pair_rows(log_prices, lags, sessions, rows_per_regressor)
     first, second = pair_columns(panel.n, pairs)
     m = first.size
+    n_blocks = block_count(panel, block)
     out = np.full((m, len(COLUMNS)), np.nan)
     if panel.z.shape[0] > 0:
         solve_pairs(panel.cross, panel.n, panel.lags, panel.rows, first, second, out)
@@ -135,15 +136,14 @@ def pair_discovery(
         (Reason.ONE_ALONE, ~(q_relation <= false_discovery)),
         (Reason.RANK_0, ~(adjusted(p_none) <= false_discovery)),
         (Reason.SERIAL, _short(panel, first, second, chosen=lags is None)),
-        (Reason.STALE, np.maximum(panel.still[first], panel.still[second]) > _STILL),
         (Reason.SINGULAR, np.isnan(out[:, 0])),
-        (Reason.FEW_ROWS, np.full(m, panel.few)),
+        (Reason.STALE, np.maximum(panel.still[first], panel.still[second]) > _STILL),
+        (Reason.FEW_ROWS, np.full(m, panel.few or n_blocks <= panel.regressors)),
     ):
         reason[holds] = why
     kept = np.flatnonzero(reason == Reason.NONE)
-    n_blocks = _blocks(panel, block)
-    spread = _spreads(panel, first[kept], second[kept], out[kept], n_blocks, n_draws, seed)
-    freedom = max(n_blocks - panel.regressors, 1)
+    spread = spreads(panel, first[kept], second[kept], out[kept], n_blocks, n_draws, seed)
+    freedom = max(n_blocks - panel.regressors, 1)  # fewer blocks: nothing was kept
     reach = np.full((m, 4), np.nan)
     reach[kept] = spread * float(stdtrit(freedom, 0.5 * (1.0 + level)))
     p_equal, ahead = np.full(m, np.nan), np.zeros(m, np.int64)
@@ -204,64 +204,13 @@ def _short(panel: PairRows, first: IntArray, second: IntArray, chosen: bool) -> 
     bounces in the spread looks stationary to a model too short for it. Lags a user named are held
     against the pair's own VAR, which needs fewer than its series do.
     """
+    if chosen:
+        return np.maximum(panel.orders[first], panel.orders[second]) > panel.affordable
     if panel.few or panel.longest <= panel.lags:
         return np.zeros(first.size, bool)
-    if chosen:
-        return np.maximum(panel.orders[first], panel.orders[second]) > panel.lags
     wanted = np.empty(first.size, np.int64)
     choose_lags(panel.long_cross, panel.n, panel.longest, panel.long_rows, first, second, wanted)
     return wanted > panel.lags
-
-
-def _blocks(panel: PairRows, block: int | None) -> int:
-    rows = panel.z.shape[0]
-    if block is not None and block < 1:
-        raise InputError("at least 1 row in a block", met=block)
-    size = max(round(rows**0.25), 1) if block is None else block
-    return int(max(min(rows // size, _MOST_BLOCKS), 1))
-
-
-def _spreads(
-    panel: PairRows,
-    first: IntArray,
-    second: IntArray,
-    out: FloatArray,
-    n_blocks: int,
-    n_draws: int,
-    seed: int,
-) -> FloatArray:
-    """Standard errors of the four measures of each pair kept, ``(m, 4)``."""
-    if first.size == 0:
-        return np.empty((0, 4))
-    columns = np.unique(np.r_[first, second])
-    packed = _packed(panel, columns, n_blocks)
-    at = np.searchsorted(columns, np.stack([first, second]))
-    centre = np.ascontiguousarray(out[:, COLUMNS.index("angle") : COLUMNS.index("is_first")])
-    beta = np.ascontiguousarray(out[:, COLUMNS.index("beta")])
-    found = np.zeros((first.size, 3, 4))
-    rng = np.random.default_rng(seed)
-    for begin in range(0, n_draws, _CHUNK):
-        weights = rng.standard_exponential((min(_CHUNK, n_draws - begin), n_blocks))
-        redraw(weights @ packed, columns.size, panel.lags, at[0], at[1], beta, centre, found)
-    count, total, square = found[:, 0], found[:, 1], found[:, 2]
-    variance = np.maximum(square / count - (total / count) ** 2, 0.0)
-    left = n_blocks - panel.regressors
-    leverage = n_blocks / left if left > 0 else math.inf
-    return np.asarray(np.sqrt(variance) * leverage)
-
-
-def _packed(panel: PairRows, columns: IntArray, n_blocks: int) -> FloatArray:
-    """Cross products of (z_t, 1) in each block, lower triangles packed, ``(n_blocks, size)``."""
-    wide = (np.arange(2 + panel.lags)[:, None] * panel.n + columns).ravel()
-    rows = panel.z.shape[0]
-    z = np.column_stack([panel.z[:, wide], np.ones(rows)])
-    low = np.tril_indices(z.shape[1])
-    edges = np.linspace(0, rows, n_blocks + 1).astype(np.int64)
-    out = np.empty((n_blocks, low[0].size))
-    for b in range(n_blocks):
-        part = z[edges[b] : edges[b + 1]]
-        out[b] = (part.T @ part)[low]
-    return out
 
 
 def _distance(angle: FloatArray, band: FloatArray) -> tuple[FloatArray, IntArray]:

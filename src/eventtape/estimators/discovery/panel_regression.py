@@ -10,14 +10,15 @@ one time, may be related in any way; with u the residuals and x~ the regressors 
 
 (CR1, Liang and Zeger 1986; Arellano 1987). Clustered both ways, V = V_entity + V_time -
 V_entity-and-time, each with its own c (Cameron, Gelbach and Miller 2011), negative eigenvalues set
-to zero, and no interval where that leaves none. Intervals take Student's t with G - 1 degrees of
-freedom, G the fewer clusters.
+to zero, and no interval where that leaves none. Intervals take Student's t with G* - 1 degrees of
+freedom, G* = (sum a_g)^2 / sum a_g^2 the effective number of the fewer clusters, a_g = sum of x~^2
+given the other regressors (Carter, Schnepel and Steigerwald 2017): clusters as uneven as real ones
+reject too often with G - 1.
 
 Refused: under :data:`MIN_CLUSTERS` clusters, where the law of t is not known well enough, or fewer
 than ten rows a regressor after the effects. A coefficient whose regressor varies in so few clusters
-that the effective number (sum a_g)^2 / sum a_g^2, a_g = sum of x~^2 given the other regressors,
-falls under :data:`MIN_EFFECTIVE` keeps its value and loses its interval (Carter, Schnepel and
-Steigerwald 2017: one treated cluster rejects a true null far too often).
+that G* falls under :data:`MIN_EFFECTIVE` keeps its value and loses its interval: one treated
+cluster rejects a true null far too often.
 """
 
 from __future__ import annotations
@@ -135,9 +136,10 @@ def panel_regression(
     effective = np.min([_effective(A, code) for code in groups], axis=0)
     positive, spread = np.diag(V) > 0.0, effective >= MIN_EFFECTIVE
     se = np.where(positive & spread, np.sqrt(np.maximum(np.diag(V), 0.0)), math.nan)
-    half = float(stdtrit(G - 1, 0.5 * (1.0 + level))) * se
+    freedom = np.maximum(effective - 1.0, 1.0)
+    half = stdtrit(freedom, 0.5 * (1.0 + level)) * se
     ratio = b / se
-    p_value = 2.0 * stdtr(G - 1, -np.abs(ratio))
+    p_value = 2.0 * stdtr(freedom, -np.abs(ratio))
     if not spread.all():
         fate = (Status.NOT_RESOLVED, PanelReason.CONCENTRATED)
     elif not positive.all():

@@ -145,9 +145,7 @@ class _Work:
         shown = np.where(identified, 1.0, np.nan)
         pils = shown * np.sin(table["angle"]) ** 2
         first, last, component, pds = (shown * table[name] for name in _SHOWN)
-        return WindowPairs(
-            pils, first, last, component, pds, p_none, identified, end, Status.OK
-        )
+        return WindowPairs(pils, first, last, component, pds, p_none, identified, end, Status.OK)
 
 
 def _nothing(shape: tuple[int, ...], end: IntArray) -> WindowPairs:
