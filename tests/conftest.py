@@ -27,9 +27,9 @@ def data_folder() -> Path:
 def simulated_result():
     """The diffusion study of one simulated night."""
     from eventtape.simulate import event_night
-    from eventtape.studies import SIMULATED, diffusion
+    from eventtape.studies import SIMULATED, Config, diffusion
 
-    return diffusion(event_night(3).tape, SIMULATED)
+    return diffusion(event_night(3).tape, SIMULATED, Config(placebo_runs=4))
 
 
 @pytest.fixture(scope="session")

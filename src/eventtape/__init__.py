@@ -22,20 +22,37 @@ from eventtape.errors import EventTapeError, FetchError, InputError, LakeError
 
 if TYPE_CHECKING:
     from eventtape.arrays import Status
+    from eventtape.estimators.discovery.connectedness import connectedness
+    from eventtape.estimators.discovery.cross_correlation import cross_correlation
+    from eventtape.estimators.discovery.granger import granger
+    from eventtape.estimators.discovery.information_share import shares
+    from eventtape.estimators.discovery.lead_lag import lead_lag
+    from eventtape.estimators.discovery.pairs import pair_discovery
+    from eventtape.estimators.discovery.panel_rank import panel_rank
+    from eventtape.estimators.discovery.panel_speeds import panel_speeds
+    from eventtape.estimators.discovery.vecm import vecm
     from eventtape.frames import (
+        connectedness_table,
         daily_volume,
         factor_returns,
         feature_stream,
         filter_probability,
         gap_table,
+        granger_table,
+        group_table,
         idiosyncratic_amplification,
         join_complementary,
+        lead_lag_table,
         microstructure_features,
         nbbo_seconds,
         nbbo_stream,
+        pair_table,
+        rank_table,
         replicate,
+        resolution_table,
         rolling_beta,
         sign_trades,
+        speed_table,
         train_up_move,
         universe,
     )
@@ -45,6 +62,8 @@ if TYPE_CHECKING:
     from eventtape.store import Lake, read_tape, write_tape
     from eventtape.studies import EVENTS, SIMULATED, Config, Event, diffusion
     from eventtape.studies.contract import contract
+    from eventtape.studies.panel_leadership import leadership
+    from eventtape.studies.panel_leadership_rows import LeadershipConfig
     from eventtape.tape import Feed, Instrument, Tape
     from eventtape.tape.bars import bars
 
@@ -60,11 +79,15 @@ __all__ = [
     "Instrument",
     "Lake",
     "LakeError",
+    "LeadershipConfig",
     "MarketTruth",
     "Status",
     "Tape",
     "bars",
+    "connectedness",
+    "connectedness_table",
     "contract",
+    "cross_correlation",
     "daily_volume",
     "diffusion",
     "event_night",
@@ -72,19 +95,34 @@ __all__ = [
     "feature_stream",
     "filter_probability",
     "gap_table",
+    "granger",
+    "granger_table",
+    "group_table",
     "idiosyncratic_amplification",
     "join_complementary",
+    "lead_lag",
+    "lead_lag_table",
+    "leadership",
     "load_folder",
     "microstructure_features",
     "nbbo_seconds",
     "nbbo_stream",
+    "pair_discovery",
+    "pair_table",
+    "panel_rank",
+    "panel_speeds",
+    "rank_table",
     "read_tape",
     "replicate",
+    "resolution_table",
     "rolling_beta",
+    "shares",
     "sign_trades",
+    "speed_table",
     "taq_day",
     "train_up_move",
     "universe",
+    "vecm",
     "write_report",
     "write_tape",
 ]
@@ -92,20 +130,37 @@ __all__ = [
 # Loaded when first asked for: `import eventtape` and `eventtape --help` stay fast.
 _ROOMS = {
     "arrays": ("Status",),
+    "estimators.discovery.connectedness": ("connectedness",),
+    "estimators.discovery.cross_correlation": ("cross_correlation",),
+    "estimators.discovery.granger": ("granger",),
+    "estimators.discovery.information_share": ("shares",),
+    "estimators.discovery.lead_lag": ("lead_lag",),
+    "estimators.discovery.pairs": ("pair_discovery",),
+    "estimators.discovery.panel_rank": ("panel_rank",),
+    "estimators.discovery.panel_speeds": ("panel_speeds",),
+    "estimators.discovery.vecm": ("vecm",),
     "frames": (
+        "connectedness_table",
         "daily_volume",
         "factor_returns",
         "feature_stream",
         "filter_probability",
         "gap_table",
+        "granger_table",
+        "group_table",
         "idiosyncratic_amplification",
         "join_complementary",
+        "lead_lag_table",
         "microstructure_features",
         "nbbo_seconds",
         "nbbo_stream",
+        "pair_table",
+        "rank_table",
         "replicate",
+        "resolution_table",
         "rolling_beta",
         "sign_trades",
+        "speed_table",
         "train_up_move",
         "universe",
     ),
@@ -115,6 +170,8 @@ _ROOMS = {
     "store": ("Lake", "read_tape", "write_tape"),
     "studies": ("EVENTS", "SIMULATED", "Config", "Event", "diffusion"),
     "studies.contract": ("contract",),
+    "studies.panel_leadership": ("leadership",),
+    "studies.panel_leadership_rows": ("LeadershipConfig",),
     "tape": ("Feed", "Instrument", "Tape"),
     "tape.bars": ("bars",),
 }

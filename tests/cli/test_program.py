@@ -19,6 +19,7 @@ from eventtape.studies import Config
 from sources.loopback_server import Loopback
 from sources.world import END, START, furnish
 
+NIGHT = ("diffusion", "--simulate", 5, "--placebo-runs", 2)
 PROGRAM = [sys.executable, "-c", "from eventtape.cli import main; main()"]
 
 
@@ -38,7 +39,7 @@ def program(*arguments, cwd, **env):
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory):
     where = tmp_path_factory.mktemp("simulated")
-    return where, program("diffusion", "--simulate", 5, "--json", cwd=where)
+    return where, program(*NIGHT, "--json", cwd=where)
 
 
 def no_nan(value):
@@ -87,7 +88,7 @@ def test_a_number_and_its_status_agree(simulated):
 
 
 def test_same_seed_same_bytes(simulated, tmp_path):
-    again = program("diffusion", "--simulate", 5, "--json", cwd=tmp_path)
+    again = program(*NIGHT, "--json", cwd=tmp_path)
     assert again.stdout == simulated[1].stdout
 
 
@@ -99,7 +100,8 @@ def test_results_are_in_the_lake(simulated):
     said = json.loads(simulated[1].stdout)["gaps"]
     assert rows == {row["market"]: row["gap"] for row in said if row["horizon_s"] == 1800.0}
     listed = program("lake", "ls", "--json", cwd=where)
-    assert "diffusion_scorecard" in {row["table"] for row in json.loads(listed.stdout)}
+    tables = {row["table"] for row in json.loads(listed.stdout)}
+    assert {"diffusion_scorecard", "diffusion_leadership_edges"} <= tables
     shown = program("lake", "show", "diffusion_findings", "-n", 2, "--json", cwd=where)
     assert len(json.loads(shown.stdout)) == 2
 
@@ -113,10 +115,12 @@ def test_a_query_cannot_write(simulated):
 
 
 def test_terminal_summary_says_simulated_first(tmp_path):
-    done = program("diffusion", "--simulate", 5, cwd=tmp_path)
+    done = program(*NIGHT, cwd=tmp_path)
     assert done.returncode == 0
     assert "SIMULATED" in "".join(done.stdout.splitlines()[:3])
     assert "report.html" in done.stdout
+    assert "Who moved first" in done.stdout
+    assert "named a leader in 0 of 2 runs on shuffled feeds" in " ".join(done.stdout.split())
 
 
 @pytest.mark.parametrize(
@@ -135,6 +139,9 @@ def test_terminal_summary_says_simulated_first(tmp_path):
         (("--simulate", "1", "--score-from", "2024-11-06"), "a time zone"),
         (("--simulate", "1", "--score-from", "2030-01-01T00:00Z"), "inside the event's window"),
         (("--simulate", "1", "--level", "95"), "between 0 and 1"),
+        (("--simulate", "1", "--placebo-runs", "-1"), "placebo_runs >= 0"),
+        (("--simulate", "1", "--rolling-s", "0"), "rolling_s above 0"),
+        (("--simulate", "1", "--leadership-steps-s", "0"), "leadership steps"),
     ],
 )
 def test_what_cannot_be_used_is_said_and_nothing_is_written(tmp_path, arguments, words):
@@ -169,7 +176,7 @@ def test_flags_are_the_config():
     for field in fields(Config):
         name = {"score_from_ns": "score_from"}.get(field.name, field.name)
         default = flags[name].default
-        assert (default or None) == (field.default or None) or name == "horizons_s"
+        assert (default or None) == (field.default or None) or default is None
 
 
 def test_fetch_then_study_without_a_data_folder(tmp_path, monkeypatch):

@@ -9,7 +9,6 @@ import pytest
 from scipy import stats
 from scipy.linalg import solve_toeplitz
 from statsmodels.tsa.vector_ar.vecm import VECM
-from twins import plain_pairs as plain
 
 from eventtape.errors import InputError
 from eventtape.estimators.discovery.false_discovery import adjusted
@@ -27,12 +26,31 @@ from eventtape.estimators.discovery.refusals import Reason
 from eventtape.estimators.discovery.vecm import vecm
 from eventtape.simulate.price_leaders import common_trend_panel, yan_zivot
 from eventtape.simulate.price_placebos import independent_walks
+from twins import plain_pairs as plain
 
 NUMBERS = (
-    "pils pils_lower pils_upper is_first is_last is_lower is_upper component component_lower "
-    "component_upper pds pds_lower pds_upper beta correlation p_none p_stationary p_alone "
-    "q_relation p_equal q_equal"
-).split()
+    "pils",
+    "pils_lower",
+    "pils_upper",
+    "is_first",
+    "is_last",
+    "is_lower",
+    "is_upper",
+    "component",
+    "component_lower",
+    "component_upper",
+    "pds",
+    "pds_lower",
+    "pds_upper",
+    "beta",
+    "correlation",
+    "p_none",
+    "p_stationary",
+    "p_alone",
+    "q_relation",
+    "p_equal",
+    "q_equal",
+)
 
 
 def market(seed, n_rows=300, *, betas=(1.0, 0.4, -1.5, 2.0)):
@@ -391,7 +409,7 @@ def test_errors_at_the_door():
             pair_discovery(wrong)
     bad = x.copy()
     bad[7, 3] = np.inf
-    with pytest.raises(InputError, match="row 8, column '3'.*met inf"):
+    with pytest.raises(InputError, match=r"row 8, column '3'.*met inf"):
         pair_discovery(bad)
     for options, said in (
         ({"lags": -1}, "at least 0 lags"),

@@ -3,6 +3,7 @@
 import functools
 import itertools
 import math
+from collections.abc import Callable
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,7 @@ from eventtape.arrays import Status
 from eventtape.simulate import event_night
 from eventtape.studies import SIMULATED, Config, DiffusionResult, diffusion
 from eventtape.studies.diffusion_rows import ProbabilitySeries
+from eventtape.studies.leadership_rows import METHODS, Leadership
 
 NAN = math.nan
 SCRIPT = "<script>alert(1)</script>"
@@ -22,7 +24,7 @@ FATES = (Status.NOT_IDENTIFIED, Status.NOT_RESOLVED, Status.TOO_FEW)
 @functools.cache
 def whole_night() -> DiffusionResult:
     """A simulated night of four markets, with a second venue quoted every hour."""
-    result = diffusion(event_night(3).tape, SIMULATED, Config(n_draws=99))
+    result = diffusion(event_night(3).tape, SIMULATED, Config(n_draws=99, placebo_runs=3))
     return result._replace(probabilities=(*result.probabilities, hourly_venue(result)))
 
 
@@ -60,7 +62,19 @@ def dozen_markets() -> DiffusionResult:
         lead_lags=tuple(
             row._replace(first=a, second=b, leader=None, follower=None) for a, b in pairs
         ),
+        leadership=many_leaders(markets),
     )
+
+
+def many_leaders(markets: list[str]) -> Leadership:
+    """Every market leads the next, by every method: more arrows than anybody wants."""
+    edge = whole_night().leadership.edges[0]
+    edges = tuple(
+        edge._replace(method=method, first=a, second=b, leader=a, follower=b, status=Status.OK)
+        for method in METHODS
+        for a, b in itertools.pairwise(markets)
+    )
+    return Leadership(edges, (), (), (), ())
 
 
 @functools.cache
@@ -81,6 +95,18 @@ def one_market() -> DiffusionResult:
         paths=only(night.paths),
         scores=only(night.scores),
         lead_lags=night.lead_lags[:1],
+        leadership=among(night.leadership, {night.event.primary, "coin"}),
+    )
+
+
+def among(found: Leadership, names: set[str]) -> Leadership:
+    """The rows between these feeds; no placebo was run."""
+    return Leadership(
+        tuple(edge for edge in found.edges if {edge.first, edge.second} <= names),
+        tuple(row for row in found.rolling if {row.first, row.second} <= names),
+        (),
+        found.martingales,
+        (),
     )
 
 
@@ -119,6 +145,45 @@ def refused(result: DiffusionResult) -> DiffusionResult:
         ),
         probabilities=tuple(_unfiltered(p) for p in result.probabilities),
         news_clock=None,
+        leadership=withheld(result.leadership),
+    )
+
+
+def withheld(found: Leadership) -> Leadership:
+    """No leader, no lag, no share, no ratio; each with a reason."""
+    blank = {"value": NAN, "lower": NAN, "upper": NAN, "p_value": NAN, "q_value": NAN}
+    nobody = {"leader": None, "follower": None, "reason": "these data do not say"}
+    return Leadership(
+        tuple(
+            edge._replace(**blank, **nobody, status=FATES[i % 3])
+            for i, edge in enumerate(found.edges)
+        ),
+        tuple(
+            row._replace(lag_s=NAN, lower=NAN, upper=NAN, status=FATES[i % 3], reason="none")
+            for i, row in enumerate(found.rolling)
+        ),
+        tuple(
+            row._replace(
+                table=row.table * NAN,
+                total=NAN,
+                total_lower=NAN,
+                total_upper=NAN,
+                status=Status.TOO_FEW,
+                reason="few",
+            )
+            for row in found.spillovers
+        ),
+        tuple(
+            row._replace(
+                drift=NAN,
+                drift_p=NAN,
+                p_value=NAN,
+                status=Status.TOO_FEW,
+                **dict.fromkeys(("ratios", "null_lower", "null_upper"), (NAN,) * len(row.ratios)),
+            )
+            for row in found.martingales
+        ),
+        found.placebos,
     )
 
 
@@ -155,12 +220,42 @@ def renamed(result: DiffusionResult) -> DiffusionResult:
             )
             for row in result.lead_lags
         ),
+        leadership=relabelled(result.leadership, new),
+    )
+
+
+def relabelled(found: Leadership, new: Callable[[str | None], str | None]) -> Leadership:
+    """The same rows under other names."""
+    return found._replace(
+        edges=tuple(
+            edge._replace(
+                first=new(edge.first),
+                second=new(edge.second),
+                leader=new(edge.leader),
+                follower=new(edge.follower),
+            )
+            for edge in found.edges
+        ),
+        rolling=tuple(
+            row._replace(first=new(row.first), second=new(row.second)) for row in found.rolling
+        ),
+        spillovers=tuple(
+            row._replace(labels=tuple(new(label) for label in row.labels))
+            for row in found.spillovers
+        ),
+        martingales=tuple(row._replace(source=new(row.source)) for row in found.martingales),
     )
 
 
 def bare(result: DiffusionResult) -> DiffusionResult:
-    """No pair, no score, no comparison."""
-    return result._replace(lead_lags=(), scores=(), comparisons=(), news_clock=pl.DataFrame())
+    """No pair, no score, no comparison, no leadership."""
+    return result._replace(
+        lead_lags=(),
+        scores=(),
+        comparisons=(),
+        news_clock=pl.DataFrame(),
+        leadership=Leadership((), (), (), (), ()),
+    )
 
 
 def _blank_curve(curve):

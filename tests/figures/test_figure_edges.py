@@ -17,6 +17,7 @@ def draw_all(result):
         figures.probability_figure(result),
         figures.news_clock_figure(result),
         figures.lead_lag_map(result),
+        figures.leadership_network(result),
         figures.score_figure(result),
     )
     many = (
@@ -24,6 +25,7 @@ def draw_all(result):
         figures.gap_figures,
         figures.response_figures,
         figures.lead_lag_figures,
+        figures.rolling_figures,
     )
     return [fig for fig in single if fig is not None] + [f for draw in many for f in draw(result)]
 

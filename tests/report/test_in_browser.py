@@ -15,7 +15,7 @@ SECTIONS = {
     "markets": 4,
     "gaps": 4,
     "responses": 4,
-    "lead-lag": 5,
+    "lead-lag": 10,
     "scorecard": 1,
 }
 READY = "() => window.Bokeh && Bokeh.documents.length === 1 && Bokeh.documents[0].is_idle"

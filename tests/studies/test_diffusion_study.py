@@ -20,6 +20,8 @@ from eventtape.studies.contract import contract, tables
 from eventtape.studies.findings import findings, minutes
 from eventtape.tape import Tape
 
+QUICK = Config(placebo_runs=0, rolling_s=1e6)  # the leadership section has its own tests
+
 
 def with_feed(tape, label, **changes):
     feeds = tuple(f._replace(**changes) if f.label == label else f for f in tape.feeds)
@@ -46,7 +48,7 @@ def test_known_gaps_and_lags_are_found(simulated_result):
 
 def test_no_horizon_and_no_lag_inside_the_clocks_doubt():
     tape = with_feed(event_night(3).tape, "event", stamp_uncertainty_ns=300 * SECOND)
-    result = diffusion(tape, SIMULATED)
+    result = diffusion(tape, SIMULATED, QUICK)
     for row in result.gaps:
         assert (row.status is Status.NOT_RESOLVED) == (row.horizon_s <= 300.0)
         assert math.isnan(row.estimate.gap) == (row.status is not Status.OK)
@@ -60,7 +62,7 @@ def test_a_coarse_market_is_studied_on_its_own_grid():
         pl.col("side").last(), pl.col("trade_id").last(),
     )  # fmt: skip
     coarse = with_feed(tape, "coin", frame=bars, stamp_uncertainty_ns=300 * SECOND)
-    result = diffusion(coarse, SIMULATED)
+    result = diffusion(coarse, SIMULATED, QUICK)
     found = rows(result, "coin")[1800.0].estimate
     assert found.n_rows < 100
     assert found.lower <= 0.12 <= found.upper
@@ -75,7 +77,7 @@ def test_the_first_minute_is_seen_from_what_was_known_before_it():
         .otherwise(pl.col("ts"))
         .alias("ts")
     )
-    result = diffusion(with_feed(tape, "event", frame=early), SIMULATED)
+    result = diffusion(with_feed(tape, "event", frame=early), SIMULATED, QUICK)
     assert np.isfinite(result.paths[0].implied[1])
     assert result.inputs[0].rows == early.height - 1
 
@@ -83,7 +85,7 @@ def test_the_first_minute_is_seen_from_what_was_known_before_it():
 def test_a_probability_that_stands_still_identifies_nothing():
     tape = event_night(3).tape
     still = tape.feed("event").frame.with_columns(pl.lit(0.5).alias("probability"))
-    result = diffusion(with_feed(tape, "event", frame=still), SIMULATED)
+    result = diffusion(with_feed(tape, "event", frame=still), SIMULATED, QUICK)
     assert {row.status for row in result.gaps} == {Status.NOT_IDENTIFIED}
     assert {score.status for score in result.scores} == {Status.NOT_IDENTIFIED}
     linked = [r for r in result.lead_lags if r.first == "event"]
@@ -98,8 +100,10 @@ def test_control_that_is_the_market_leaves_no_gap():
         MarketTruth("twin", 0.12, 0.0, volatility=0.0002, bounce=0.0, tick_s=2.0),
     )
     tape = event_night(11, markets=markets).tape
-    free = rows(diffusion(tape, SIMULATED), "twin")[1800.0].estimate
-    held = rows(diffusion(tape, SIMULATED, Config(controls=("coin",))), "twin")[1800.0].estimate
+    free = rows(diffusion(tape, SIMULATED, QUICK), "twin")[1800.0].estimate
+    held = rows(diffusion(tape, SIMULATED, replace(QUICK, controls=("coin",))), "twin")[
+        1800.0
+    ].estimate
     assert free.lower <= 0.12 <= free.upper
     assert abs(held.gap) < abs(free.gap)
     assert held.identifying_share < free.identifying_share
@@ -111,13 +115,13 @@ def test_a_control_is_a_market_as_fine_as_the_grid(label):
     coarse = tape.feed("oil")._replace(label="coarse", stamp_uncertainty_ns=300 * SECOND)
     tape = Tape((*tape.feeds, coarse), simulated=True)
     with pytest.raises(InputError, match="control"):
-        diffusion(tape, SIMULATED, Config(controls=(label,)))
+        diffusion(tape, SIMULATED, replace(QUICK, controls=(label,)))
 
 
 def test_controls_leave_the_scorecard_alone():
     """The move that happened is the whole move, so the gap that predicts it is the whole gap."""
     tape = event_night(3).tape
-    free, held = (diffusion(tape, SIMULATED, Config(controls=c)) for c in ((), ("oil",)))
+    free, held = (diffusion(tape, SIMULATED, replace(QUICK, controls=c)) for c in ((), ("oil",)))
     assert free.scores == held.scores
     np.testing.assert_array_equal(free.paths[0].implied, held.paths[0].implied)
 
@@ -128,7 +132,7 @@ def test_a_lags_interval_holds_what_late_stamps_may_hide():
     for seed in range(6):
         night = event_night(seed, markets=markets, quote_delay_s=60.0)
         assert night.tape.feed("event").stamp_uncertainty_ns == 60 * SECOND
-        for row in diffusion(night.tape, SIMULATED).lead_lags[:2]:
+        for row in diffusion(night.tape, SIMULATED, QUICK).lead_lags[:2]:
             truth = next(m.lag_s for m in markets if m.label == row.second)
             lower, upper = row.lower, row.upper
             if row.leader == row.second:
@@ -141,7 +145,7 @@ def test_a_feed_that_stops_early_is_not_scored():
     tape = event_night(3).tape
     split = pl.lit((SIMULATED.start_ns + SIMULATED.end_ns) // 2, pl.Int64)
     short = tape.feed("coin").frame.filter(pl.col("ts") <= split.cast(pl.Datetime("ns", "UTC")))
-    result = diffusion(with_feed(tape, "coin", frame=short), SIMULATED)
+    result = diffusion(with_feed(tape, "coin", frame=short), SIMULATED, QUICK)
     score = next(s for s in result.scores if s.market == "coin" and s.sample == "out")
     assert score.status is Status.TOO_FEW
     assert math.isnan(score.realised)
@@ -150,14 +154,18 @@ def test_a_feed_that_stops_early_is_not_scored():
 
 def test_measured_coverage_is_quoted_only_where_it_was_measured(simulated_result):
     assert all(0.5 < c.measured_coverage <= 1.0 for c in simulated_result.comparisons)
-    for other in (Config(lead_s=0.0), Config(level=0.9), Config(headline_s=600.0)):
+    for other in (
+        replace(QUICK, lead_s=0.0),
+        replace(QUICK, level=0.9),
+        replace(QUICK, headline_s=600.0),
+    ):
         result = diffusion(event_night(3).tape, SIMULATED, other)
         assert all(math.isnan(c.measured_coverage) for c in result.comparisons)
 
 
 def test_what_is_refused_is_refused_in_every_table():
     tape = with_feed(event_night(3).tape, "event", stamp_uncertainty_ns=1800 * SECOND)
-    result = diffusion(tape, SIMULATED)
+    result = diffusion(tape, SIMULATED, QUICK)
     assert {row.status for row in result.comparisons} == {Status.NOT_RESOLVED}
     assert {row.curve.status for row in result.responses} == {Status.NOT_RESOLVED}
     assert {score.status for score in result.scores} == {Status.NOT_RESOLVED}
@@ -173,8 +181,8 @@ def test_the_score_knows_nothing_of_the_scored_window():
     wild = tape.feed("coin").frame.with_columns(
         pl.when(after).then(pl.col("price") * 1.5).otherwise(pl.col("price")).alias("price")
     )
-    one = diffusion(tape, SIMULATED)
-    two = diffusion(with_feed(tape, "coin", frame=wild), SIMULATED)
+    one = diffusion(tape, SIMULATED, QUICK)
+    two = diffusion(with_feed(tape, "coin", frame=wild), SIMULATED, QUICK)
     a, b = (
         next(s for s in r.scores if s.market == "coin" and s.sample == "out") for r in (one, two)
     )
@@ -195,9 +203,9 @@ def test_scored_moves_are_the_markets_own(simulated_result):
 def test_missing_primary_or_markets_is_an_error():
     tape = event_night(3).tape
     with pytest.raises(InputError, match="wanted one of"):
-        diffusion(Tape(tape.feeds[1:], simulated=True), SIMULATED)
+        diffusion(Tape(tape.feeds[1:], simulated=True), SIMULATED, QUICK)
     with pytest.raises(InputError, match="at least one market"):
-        diffusion(Tape(tape.feeds[:1], simulated=True), SIMULATED)
+        diffusion(Tape(tape.feeds[:1], simulated=True), SIMULATED, QUICK)
     later = replace_window(SIMULATED, 10**18)
     with pytest.raises(InputError, match="inside the event's window"):
         diffusion(tape, later)

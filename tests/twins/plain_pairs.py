@@ -139,7 +139,7 @@ def bootstrap(rows: Rows, found: Model, n_blocks, n_draws, seed):
 
 
 def squared_sine(low, high):
-    """Least and greatest sin^2 between two angles: at its ends and at every quarter turn between."""
+    """Least and greatest sin^2 between two angles: at the ends and at quarter turns between."""
     turns = 0.5 * math.pi * np.arange(math.ceil(low / (0.5 * math.pi)), high / (0.5 * math.pi))
     values = np.sin(np.r_[low, high, turns]) ** 2
     return values.min(), values.max()
@@ -148,20 +148,28 @@ def squared_sine(low, high):
 def intervals(found: Model, spread, level, freedom):
     """Lower and upper of PILS, the middle IS, CS and PDS."""
     reach = spread * stats.t.ppf(0.5 * (1.0 + level), freedom)
-    middle = found.is_middle
-    angle = math.asin(math.sqrt(middle))
-    turn = 0.5 * reach[3] / math.sqrt(middle * (1.0 - middle))  # d angle / d share
-    ends = max(angle - turn, 0.0), min(angle + turn, 0.5 * math.pi)
+    pds = [found.pds - reach[2], found.pds + reach[2]]
+    if 0.0 < found.pds < 1.0:
+        low, high = within_one(found.pds, reach[2])
+        pds = [min(pds[0], low), max(pds[1], high)]
     return {
         "pils": squared_sine(found.angle - reach[0], found.angle + reach[0]),
-        "is": squared_sine(*ends),
+        "is": within_one(found.is_middle, reach[3]),
         "component": (found.component - reach[1], found.component + reach[1]),
-        "pds": (found.pds - reach[2], found.pds + reach[2]),
+        "pds": pds,
     }
 
 
+def within_one(share, reach):
+    """Ends even in arcsin(sqrt(share)), not beyond 0 or 1."""
+    angle = math.asin(math.sqrt(share))
+    turn = 0.5 * reach / math.sqrt(share * (1.0 - share))  # d angle / d share
+    ends = max(angle - turn, 0.0), min(angle + turn, 0.5 * math.pi)
+    return math.sin(ends[0]) ** 2, math.sin(ends[1]) ** 2
+
+
 def p_alone(found: Model, n_rows, regressors):
-    """One series alone being the relation: the likelihood ratio as an F, the larger p of the two."""
+    """One series alone being the relation: the likelihood ratio as an F, the larger p."""
     freedom = n_rows - regressors
     ratios = [freedom * ((1.0 - a) / (1.0 - found.roots[0]) - 1.0) for a in found.alone]
     return max(stats.f.sf(r, 1, freedom) for r in ratios)

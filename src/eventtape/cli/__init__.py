@@ -15,6 +15,7 @@ from eventtape.cli import (
     features_command,
     fetch_command,
     lake_command,
+    leadership_command,
     nbbo_command,
     universe_command,
 )
@@ -36,6 +37,7 @@ app.command("validate")(diffusion_command.validate)
 app.command("fetch")(fetch_command.fetch)
 app.command("universe")(universe_command.universe)
 app.command("features")(features_command.features)
+app.command("leadership")(leadership_command.leadership)
 app.command("nbbo")(nbbo_command.nbbo)
 app.add_typer(lake_command.app, name="lake")
 

@@ -68,6 +68,19 @@ def diffusion(
     level: Annotated[float, typer.Option(help="Level of every interval.")] = 0.95,
     n_draws: Annotated[int, typer.Option(help="Bootstrap draws.")] = 499,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    leadership_steps_s: Annotated[
+        list[float] | None,
+        typer.Option(help="Steps at which leaders are asked for, seconds (repeat the option)."),
+    ] = None,
+    rolling_s: Annotated[
+        float, typer.Option(help="Length of the windows of lead and lag, seconds.")
+    ] = 7200.0,
+    rolling_every_s: Annotated[
+        float, typer.Option(help="A window starts every so many seconds.")
+    ] = 1800.0,
+    placebo_runs: Annotated[
+        int, typer.Option(help="Shuffled copies of the feeds the rules are tried on; 0 for none.")
+    ] = 40,
 ) -> None:
     """How one event's news travelled into markets, and what each outcome was worth to each."""
     from eventtape.clock import parse_ns
@@ -86,6 +99,10 @@ def diffusion(
         level=level,
         n_draws=n_draws,
         seed=seed,
+        leadership_steps_s=tuple(sorted({*(leadership_steps_s or Config.leadership_steps_s)})),
+        rolling_s=rolling_s,
+        rolling_every_s=rolling_every_s,
+        placebo_runs=placebo_runs,
         horizons_s=tuple(sorted({*(horizons_s or Config.horizons_s), headline_s})),
     )
     with wiring.progress_bar(quiet=as_json) as bar:

@@ -15,6 +15,12 @@ from rich.table import Table
 from eventtape.arrays import Status
 from eventtape.clock import format_ns
 from eventtape.studies.findings import findings, minutes, percent, span
+from eventtape.studies.leadership_findings import (
+    between,
+    measured_by,
+    placebo_sentence,
+    step_words,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -41,6 +47,7 @@ def show_diffusion(result: DiffusionResult, report: Path) -> None:
         console.print(f"• {escape(finding.text)}{mark}")
     console.print()
     console.print(_gaps(result))
+    console.print(_leaders(result))
     console.print(_scores(result))
     console.print(f"Report: {report}")
 
@@ -58,6 +65,29 @@ def _gaps(result: DiffusionResult) -> Table:
         by_market.setdefault(row.market, []).append(cell)
     for market, cells in by_market.items():
         table.add_row(escape(market), *cells)
+    return table
+
+
+def _leaders(result: DiffusionResult) -> Table:
+    """Every leader that is identified, by method and step, and what the rules find on noise."""
+    placebo = placebo_sentence(result)
+    title = f"Who moved first, {result.config.level:.0%} interval"
+    table = Table(title=title, caption=placebo or None)
+    for name in ("leader", "follower", "method", "step", "by", "interval", "q"):
+        table.add_column(name, justify="right" if name in {"by", "interval", "q"} else "left")
+    led = [edge for edge in result.leadership.edges if edge.leader is not None]
+    for edge in led:
+        table.add_row(
+            escape(str(edge.leader)),
+            escape(str(edge.follower)),
+            edge.method,
+            step_words(edge),
+            measured_by(edge) or NONE,
+            between(edge) or NONE,
+            f"{edge.q_value:.3f}",
+        )
+    if not led:
+        table.add_row("nobody", *[NONE] * 6)
     return table
 
 

@@ -15,9 +15,9 @@ from bokeh.plotting import figure
 from eventtape.figures import style
 from eventtape.figures.words import plain
 from eventtape.studies import DiffusionResult
-from eventtape.studies.diffusion_rows import LeadLagRow
+from eventtape.studies.diffusion_rows import LeadLagRow, second_behind_first
 
-__all__ = ["as_drawn", "lead_lag_figures", "verdict", "with_event"]
+__all__ = ["lead_lag_figures", "verdict", "with_event"]
 
 MARK_AT = 0.88  # of the way up the frame: where an interval is drawn
 
@@ -40,13 +40,6 @@ def verdict(row: LeadLagRow) -> tuple[str, str]:
 def with_event(result: DiffusionResult, row: LeadLagRow) -> bool:
     """Whether one of the two is the event's own probability."""
     return result.event.primary in {row.first, row.second}
-
-
-def as_drawn(row: LeadLagRow) -> tuple[float, float, float]:
-    """Lag and interval of the second behind the first, the figure's sign; NaN where refused."""
-    if row.leader is not None and row.leader == row.second:
-        return -row.lag_s, -row.upper, -row.lower
-    return row.lag_s, row.lower, row.upper
 
 
 def _pair(result: DiffusionResult, row: LeadLagRow) -> figure:
@@ -118,7 +111,7 @@ def _doubt(fig: figure, row: LeadLagRow) -> None:
 
 def _interval(fig: figure, row: LeadLagRow, at: float) -> None:
     """The interval above the curve; its marker only where a lag was given."""
-    lag, lower, upper = as_drawn(row)
+    lag, lower, upper = second_behind_first(row)
     if not (math.isfinite(lower) and math.isfinite(upper)):
         return
     data = style.source(

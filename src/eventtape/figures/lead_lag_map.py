@@ -8,9 +8,9 @@ from bokeh.models.annotations import ColorBar
 from bokeh.plotting import figure
 
 from eventtape.figures import style
-from eventtape.figures.lead_lag import as_drawn, verdict, with_event
+from eventtape.figures.lead_lag import verdict, with_event
 from eventtape.studies import DiffusionResult
-from eventtape.studies.diffusion_rows import LeadLagRow
+from eventtape.studies.diffusion_rows import LeadLagRow, second_behind_first
 
 __all__ = ["lead_lag_map"]
 
@@ -112,7 +112,7 @@ def _strips(fig: figure, rows: list[LeadLagRow], colours: LinearColorMapper) -> 
 
 
 def _strip_marks(fig: figure, rows: list[LeadLagRow]) -> None:
-    drawn = [(float(i), *as_drawn(row)) for i, row in enumerate(rows)]
+    drawn = [(float(i), *second_behind_first(row)) for i, row in enumerate(rows)]
     data = style.source(
         "map lags",
         y=[d[0] for d in drawn],

@@ -16,7 +16,8 @@ from eventtape import figures
 from eventtape.clock import format_ns
 from eventtape.report import tables
 from eventtape.report.html import Html, badge, element, join
-from eventtape.report.sections import Section, sections
+from eventtape.report.section import Section
+from eventtape.report.sections import sections
 from eventtape.studies import DiffusionResult
 from eventtape.studies.findings import findings
 from eventtape.wholefile import write_whole
@@ -165,6 +166,7 @@ def _section(part: Section, boxes: dict[str, str]) -> Html:
         "section",
         element("h2", part.title, id=part.key),
         *(element("p", sentence) for sentence in part.prose),
+        part.note,
         figure_ if charts else Html(""),
         part.below,
         aria_labelledby=part.key,

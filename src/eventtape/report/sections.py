@@ -6,31 +6,17 @@ A section asks for its figures by name; the page makes them and hands back one b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
-
-from bokeh.plotting import figure
 
 from eventtape import figures
 from eventtape.arrays import Status
 from eventtape.report import tables
 from eventtape.report.html import Html, element, join
+from eventtape.report.leadership_section import leadership_section
+from eventtape.report.section import Section
 from eventtape.studies import DiffusionResult
-from eventtape.studies.findings import minutes
+from eventtape.studies.words import minutes
 
-__all__ = ["Section", "sections"]
-
-
-class Section(NamedTuple):
-    """A heading, sentences, figures (wide ones, then a grid of small ones), tables below."""
-
-    key: str
-    title: str
-    prose: tuple[str, ...]
-    caption: str
-    wide: tuple[figure, ...]
-    small: tuple[figure, ...]
-    below: Html
-    last: tuple[figure, ...] = ()  # wide ones that come after the grid
+__all__ = ["sections"]
 
 
 def sections(result: DiffusionResult) -> tuple[Section, ...]:
@@ -38,7 +24,7 @@ def sections(result: DiffusionResult) -> tuple[Section, ...]:
     parts: tuple[Callable[[DiffusionResult], Section], ...] = (
         _gaps,
         _responses,
-        _lead_lags,
+        leadership_section,
         _scores,
     )
     return (*_on_the_clock(result), *(part(result) for part in parts))
@@ -161,33 +147,6 @@ def _responses(result: DiffusionResult) -> Section:
         (),
         figures.response_figures(result),
         Html(""),
-    )
-
-
-def _lead_lags(result: DiffusionResult) -> Section:
-    rest = figures.lead_lag_map(result)
-    reading = (
-        "Each curve is the correlation of two feeds with the second shifted; a peak to the right "
-        "of zero says that the first moved first. Inside the grey band there may be no link at "
-        "all; inside the orange strip the stamps are too coarse to tell who was first. No leader "
-        "is named where the interval holds zero."
-    )
-    prose = [reading]
-    if rest is not None:
-        prose.append(
-            "Pairs of markets are strips: colour is correlation, a dark underline is beyond the "
-            "band of no link, a diamond with its bar is a lag that was found and its interval, a "
-            "bar alone an interval that names no leader."
-        )
-    return Section(
-        "lead-lag",
-        "Who moved first",
-        tuple(prose),
-        "Correlation at each lag against the band of no link; pairs of markets as strips.",
-        (),
-        figures.lead_lag_figures(result),
-        tables.lead_lag_table(result),
-        last=() if rest is None else (rest,),
     )
 
 

@@ -4,7 +4,9 @@ Whole simulated nights go through the whole study, as a user's would. On half of
 respond to the probability with known gaps and lags; on the other half (the placebo) they respond to
 another probability of the same law. What is counted is what the study prints: a gap's interval
 against the true gap, a lag's against the true lag, a prediction's against the realised move; and on
-the placebo, gaps away from zero and links and leaders named where there are none.
+the placebo, gaps away from zero and links and leaders named where there are none. A leader named by
+a method of the leadership section is right where its true lag is the shorter. Simulated markets
+share no trend, and on the placebo only pairs with the probability are without a link.
 """
 
 from __future__ import annotations
@@ -20,12 +22,15 @@ from eventtape.arrays import Status
 from eventtape.errors import InputError
 from eventtape.simulate import MarketTruth, event_night
 from eventtape.studies.diffusion import run as diffusion
-from eventtape.studies.diffusion_rows import Config, DiffusionResult, LeadLagRow
+from eventtape.studies.diffusion_rows import Config, DiffusionResult, second_behind_first
 from eventtape.studies.events import SIMULATED
+from eventtape.studies.leadership_rows import METHODS, Edge
+from eventtape.studies.words import minutes
 
 __all__ = ["DESIGNS", "Check", "Design", "checks_of_night", "summarise"]
 
-CONFIG = Config(horizons_s=(300.0, 600.0, 1800.0, 3600.0))
+# No windows and no shuffled feeds: whole placebo nights are simulated instead.
+CONFIG = Config(horizons_s=(300.0, 600.0, 1800.0, 3600.0), rolling_s=1e6, placebo_runs=0)
 
 
 class Check(NamedTuple):
@@ -99,7 +104,9 @@ def checks_of_night(seed: int, design: str = "ordinary") -> list[Check]:
         )
         for alone in (False, True)
     )
-    return [*_linked(linked, {m.label: m for m in markets}), *_placebo(placebo)]
+    truth = {m.label: m for m in markets}
+    checks = [*_linked(linked, truth), *_placebo(placebo)]
+    return [*checks, *_leaders(linked, truth), *_false_leaders(placebo)]
 
 
 def _linked(result: DiffusionResult, truth: dict[str, MarketTruth]) -> list[Check]:
@@ -116,7 +123,7 @@ def _linked(result: DiffusionResult, truth: dict[str, MarketTruth]) -> list[Chec
     for pair in result.lead_lags:
         first, second = (truth[n].lag_s if n in truth else 0.0 for n in (pair.first, pair.second))
         lag = second - first
-        lower, upper = _forward(pair)
+        _, lower, upper = second_behind_first(pair)
         detail = "probability, market" if pair.first == SIMULATED.primary else "market, market"
         held = lower <= lag <= upper
         out.append(Check("lag covered", detail, level, math.isfinite(lower), held))
@@ -128,13 +135,6 @@ def _linked(result: DiffusionResult, truth: dict[str, MarketTruth]) -> list[Chec
             detail = f"gap from the first half, {result.config.headline_s:g} s"
             out.append(Check("move covered", detail, level, score.status is Status.OK, held))
     return out
-
-
-def _forward(row: LeadLagRow) -> tuple[float, float]:
-    """The interval of the second series' lag behind the first, whoever was named leader."""
-    if row.leader == row.second:
-        return -row.upper, -row.lower
-    return row.lower, row.upper
 
 
 def _placebo(result: DiffusionResult) -> list[Check]:
@@ -151,6 +151,40 @@ def _placebo(result: DiffusionResult) -> list[Check]:
             named = pair.leader is not None
             out.append(Check("placebo: leader named", "probability, market", alpha, True, named))
     return out
+
+
+def _leaders(result: DiffusionResult, truth: dict[str, MarketTruth]) -> list[Check]:
+    """Of the leaders each method names, those whose true lag is the shorter."""
+    lag = {SIMULATED.primary: 0.0} | {label: market.lag_s for label, market in truth.items()}
+    out = []
+    for edge in result.leadership.edges:
+        if edge.method == "shared trend":
+            continue  # these markets share none: a leader is false whoever it is
+        named = edge.leader is not None
+        right = named and lag[str(edge.leader)] < lag[str(edge.follower)]
+        detail = _asked(edge)
+        out.append(Check("named leader right", detail, result.config.level, named, right))
+    return out
+
+
+def _asked(edge: Edge) -> str:
+    return f"{edge.method}, " + (minutes(edge.step_s) if edge.step_s else "ticks")
+
+
+def _false_leaders(result: DiffusionResult) -> list[Check]:
+    """Whether the night has any leader between probability and market, or to a shared trend."""
+    edges = [
+        edge
+        for edge in result.leadership.edges
+        if edge.method == "shared trend" or SIMULATED.primary in (edge.first, edge.second)
+    ]
+    alpha, quantity = 1.0 - result.config.level, "placebo: leader named"
+    out = []
+    for method in METHODS:
+        named = any(edge.leader is not None for edge in edges if edge.method == method)
+        out.append(Check(quantity, f"{method}, any pair and step", alpha, True, named))
+    named = any(edge.leader is not None for edge in edges)
+    return [*out, Check(quantity, "any method", alpha, True, named)]
 
 
 def summarise(checks: Iterable[Check]) -> pl.DataFrame:

@@ -17,6 +17,7 @@ from eventtape.arrays import Status
 from eventtape.clock import format_ns
 from eventtape.studies.diffusion_rows import DiffusionResult, LeadLagRow, Score
 from eventtape.studies.findings import findings
+from eventtape.studies.leadership_contract import leadership_records, leadership_tables
 
 __all__ = ["CONTRACT_VERSION", "contract", "tables"]
 
@@ -84,6 +85,7 @@ def contract(result: DiffusionResult) -> dict[str, Any]:
         "scorecard": [_score(row) for row in result.scores if row.sample == "out"],
         "in_sample": [_score(row) for row in result.scores if row.sample == "in"],
         "findings": [{"text": f.text, "status": str(f.status)} for f in findings(result)],
+        "leadership": leadership_records(result.leadership),
     }
 
 
@@ -160,6 +162,7 @@ def tables(result: DiffusionResult) -> dict[str, pl.DataFrame]:
         "findings": pl.DataFrame(
             [{"text": f.text, "status": str(f.status)} for f in findings(result)]
         ),
+        **leadership_tables(result.leadership),
     }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -28,6 +29,7 @@ from eventtape.studies.diffusion_answers import (
 )
 from eventtape.studies.diffusion_rows import Config, DiffusionResult, Input, ProbabilitySeries
 from eventtape.studies.events import Event
+from eventtape.studies.leadership import enough_draws, leadership
 from eventtape.tape import Feed, Kind, Tape, times_ns
 from eventtape.tape.sampling import grid, on_grid
 
@@ -51,7 +53,7 @@ def run(
     markets = tuple(f for f in tape.of_kind(*MARKET_KINDS) if not f.frame.is_empty())
     if not markets:
         raise InputError("at least one market inside the event's window", met="none")
-    steps = 4
+    steps = 4 + config.placebo_runs
     say("probability", 0, steps)
     probabilities = _probabilities(tape, event, config)
     say("gaps and responses", 1, steps)
@@ -60,11 +62,15 @@ def run(
     comparisons = tuple(row for s in sampled for row in comparisons_of(s, config))
     responses = tuple(response_row(s, config) for s in sampled)
     say("lead and lag", 2, steps)
-    pairs = itertools.combinations((contract, *markets), 2)
-    lead_lags = tuple(lead_lag_row(a, b, config) for a, b in pairs)
+    pairs = list(itertools.combinations((contract, *markets), 2))
+    drawn = replace(config, n_draws=enough_draws(len(pairs), config, config.n_draws))
+    lead_lags = tuple(lead_lag_row(a, b, drawn) for a, b in pairs)
     say("scorecard", 3, steps)
     paths = tuple(path_row(s, config) for s in sampled)
     scores = tuple(row for s in sampled for row in scores_of(s, event, config))
+    who = leadership(
+        tape, event, config, markets, lead_lags, lambda k: say("placebo", 4 + k, steps)
+    )
     say("done", steps, steps)
     return DiffusionResult(
         event,
@@ -79,6 +85,7 @@ def run(
         lead_lags,
         paths,
         scores,
+        who,
     )
 
 

@@ -129,6 +129,10 @@ def _measured(s: Sampled, config: Config, method: str) -> float:
         score_from_ns=None,
         horizons_s=default.horizons_s,
         probability_tick=default.probability_tick,
+        leadership_steps_s=default.leadership_steps_s,
+        rolling_s=default.rolling_s,
+        rolling_every_s=default.rolling_every_s,
+        placebo_runs=default.placebo_runs,
     )
     same = mine == default and s.step_s == default.step_s
     return coverage(f"{config.headline_s:g} s, {method}") if same else math.nan
@@ -198,6 +202,7 @@ def lead_lag_row(first: Feed, second: Feed, config: Config) -> LeadLagRow:
         found.lags_s,
         found.contrast * scale,
         found.null_band * scale,
+        min(ta.size, tb.size) - 1,
     )
 
 

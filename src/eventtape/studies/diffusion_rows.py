@@ -13,6 +13,7 @@ from eventtape.errors import InputError
 from eventtape.estimators.states import exposure
 from eventtape.estimators.states.distributed_lag import whole_steps
 from eventtape.studies.events import Event
+from eventtape.studies.leadership_rows import Leadership
 
 __all__ = [
     "Comparison",
@@ -25,10 +26,12 @@ __all__ = [
     "ProbabilitySeries",
     "ResponseRow",
     "Score",
+    "second_behind_first",
 ]
 
 
 MOST_LAGS = 2000
+ROLLING = ("rolling_s", "rolling_every_s")
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,16 @@ class Config:
     level: float = 0.95
     n_draws: int = 499
     seed: int = 0
+    leadership_steps_s: tuple[float, ...] = (60.0, 300.0, 600.0, 1800.0)
+    rolling_s: float = 7200.0
+    rolling_every_s: float = 1800.0
+    placebo_runs: int = 40  # 0: the rules are not tried on shuffled feeds
 
     def __post_init__(self) -> None:
         for name, value in self.__dict__.items():
             if isinstance(value, float) and not math.isfinite(value):
                 raise InputError(f"a finite {name}", met=value)
-        for name in ("step_s", "max_lag_s", "lag_step_s", "max_age_s", "n_draws"):
+        for name in ("step_s", "max_lag_s", "lag_step_s", "max_age_s", "n_draws", *ROLLING):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} above 0", met=getattr(self, name))
         whole = [h > 0.0 and whole_steps(h, self.step_s) for h in self.horizons_s]
@@ -62,6 +69,12 @@ class Config:
         for right, wanted, met in (
             (self.lead_s >= 0.0, "lead_s >= 0", self.lead_s),
             (self.seed >= 0, "a seed >= 0", self.seed),
+            (self.placebo_runs >= 0, "placebo_runs >= 0", self.placebo_runs),
+            (
+                all(1.0 <= s < math.inf for s in self.leadership_steps_s),
+                "leadership steps of at least 1 s",
+                self.leadership_steps_s,
+            ),
             (0.0 <= self.probability_tick < 1.0, "a tick in [0, 1)", self.probability_tick),
             (all(whole), f"horizons in whole steps of {self.step_s:g} s", self.horizons_s),
             (steps >= 1.0, "a lag step within the reach of the search", self.lag_step_s),
@@ -147,6 +160,14 @@ class LeadLagRow(NamedTuple):
     lags_s: FloatArray  # for the figure: second behind first
     correlation: FloatArray
     null_band: float
+    n_rows: int  # increments of the feed that has fewer
+
+
+def second_behind_first(row: LeadLagRow) -> tuple[float, float, float]:
+    """Lag and interval of the second behind the first, whoever leads; NaN where refused."""
+    if row.leader is not None and row.leader == row.second:
+        return -row.lag_s, -row.upper, -row.lower
+    return row.lag_s, row.lower, row.upper
 
 
 class Score(NamedTuple):
@@ -188,3 +209,4 @@ class DiffusionResult(NamedTuple):
     lead_lags: tuple[LeadLagRow, ...]
     paths: tuple[Path, ...]
     scores: tuple[Score, ...]
+    leadership: Leadership

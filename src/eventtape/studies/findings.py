@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
 from eventtape.arrays import Status
 from eventtape.clock import format_ns
-from eventtape.studies.diffusion_rows import DiffusionResult, GapRow, LeadLagRow, Score
+from eventtape.studies.diffusion_rows import DiffusionResult, GapRow, Score
+from eventtape.studies.leadership_findings import leader_findings
+from eventtape.studies.words import Finding, minutes, percent, span
 from eventtape.tape import times_ns
 
 __all__ = ["Finding", "findings", "minutes", "percent", "span"]
@@ -21,34 +22,6 @@ WORDS = {
     Status.TOO_FEW: "too few observations",
     Status.NO_CONVERGENCE: "the search did not converge",
 }
-MOST_NAMED = 8
-
-
-class Finding(NamedTuple):
-    """A sentence and the status of the number it rests on."""
-
-    text: str
-    status: Status
-
-
-def percent(value: float, *, sign: bool = True) -> str:
-    """A log return times 100, two decimals: ``+7.50%``."""
-    return f"{value * 100:{'+' if sign else ''}.2f}%"
-
-
-def span(lower: float, upper: float) -> str:
-    """An interval of log returns: ``-5.80% to +20.90%``."""
-    return f"{percent(lower)} to {percent(upper)}"
-
-
-def minutes(seconds: float) -> str:
-    """A horizon in words: ``60 s`` or ``30 min``.
-
-    >>> minutes(1800.0)
-    '30 min'
-    """
-    whole = seconds >= 120.0 and seconds % 60.0 == 0.0  # noqa: PLR2004
-    return f"{seconds / 60:g} min" if whole else f"{seconds:g} s"
 
 
 def findings(result: DiffusionResult) -> tuple[Finding, ...]:
@@ -57,7 +30,7 @@ def findings(result: DiffusionResult) -> tuple[Finding, ...]:
     out = [_probability(result)]
     out += [_gap(row, result) for row in headline]
     out += [f for f in (_short_horizon(result), _how_many(result)) if f is not None]
-    out += _lead_lags(result)
+    out += leader_findings(result)
     out += [_score(row, result) for row in result.scores if row.sample == "out"]
     return tuple(out)
 
@@ -149,52 +122,6 @@ def _how_many(result: DiffusionResult) -> Finding | None:
         "than that.",
         Status.OK,
     )
-
-
-def _lead_lags(result: DiffusionResult) -> list[Finding]:
-    rows = result.lead_lags
-    named = [row for row in rows if row.leader is not None]
-    level = f"{result.config.level:.0%}"
-    out = [
-        Finding(
-            f"{row.leader} moved before {row.follower} by {row.lag_s:.1f} s ({level} interval "
-            f"{row.lower:.1f} to {row.upper:.1f} s; lead-lag ratio {row.ratio:.1f}).",
-            row.status,
-        )
-        for row in named[:MOST_NAMED]
-    ]
-    if len(named) > MOST_NAMED:
-        more = f"{len(named) - MOST_NAMED} more pairs have a leader: see the table."
-        out.append(Finding(more, Status.OK))
-    for status, words in (
-        (Status.NOT_RESOLVED, "linked, but who moved first is not resolved"),
-        (Status.NOT_IDENTIFIED, "no link found at any lag, so no leader can be named"),
-        (Status.NO_CONVERGENCE, "linked, but the lag may lie beyond the lags searched"),
-        (Status.TOO_FEW, "too few observations to ask"),
-    ):
-        pairs = [_pair(row) for row in rows if row.status is status]
-        if pairs:
-            names = ", ".join(pairs[:MOST_NAMED])
-            more = f" and {len(pairs) - MOST_NAMED} more" if len(pairs) > MOST_NAMED else ""
-            out.append(Finding(f"{_count(len(pairs))}: {words}: {names}{more}.", status))
-    if len(rows) > 1:
-        chance = (1.0 - result.config.level) * len(rows)
-        out.append(
-            Finding(
-                f"Each of {len(rows)} pairs was tested at {1.0 - result.config.level:.0%}: about "
-                f"{chance:.1f} links would be found if there were none.",
-                Status.OK,
-            )
-        )
-    return out
-
-
-def _pair(row: LeadLagRow) -> str:
-    return f"{row.first} and {row.second}"
-
-
-def _count(n: int) -> str:
-    return "1 pair" if n == 1 else f"{n} pairs"
 
 
 def _score(row: Score, result: DiffusionResult) -> Finding:

@@ -7,10 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from eventtape.arrays import Status, check_level
+from eventtape.clock import SECOND, duration_ns
 from eventtape.errors import InputError
 from eventtape.estimators.discovery.panel_regression import PanelReason
 
-__all__ = ["IsoConfig", "IsoLeadership", "IsoRow", "contract"]
+__all__ = ["CONTRACT_VERSION", "IsoConfig", "IsoLeadership", "IsoRow", "contract"]
+
+CONTRACT_VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +37,10 @@ class IsoConfig:
                 raise InputError(f"at least {low}", met=getattr(self, name), column=name)
         if self.max_lag_s % self.grid_s:
             raise InputError("a whole number of grid steps", met=self.max_lag_s, column="max_lag_s")
+        every = duration_ns(self.every)
+        if every % (self.grid_s * SECOND) or every <= self.max_lag_s * SECOND:
+            wanted = "a window of whole grid steps, longer than the lag that is scored"
+            raise InputError(wanted, met=self.every, column="every")
 
 
 class IsoRow(NamedTuple):
@@ -53,7 +60,8 @@ class IsoLeadership(NamedTuple):
     """Does the share of sweeps in a window go with leadership in the next one?"""
 
     effect: IsoRow  # of the share of trades that are sweeps, from 0 to 1
-    per_sd: float  # the coefficient times the share's standard deviation within symbol and window
+    per_sd: float  # the coefficient times share_sd
+    share_sd: float  # standard deviation of the share within symbol and window
     placebo_p: float  # of the same association, the shares of each symbol shifted in a circle
     n_shifts: int
     controls: tuple[IsoRow, ...]
@@ -69,13 +77,14 @@ class IsoLeadership(NamedTuple):
 
 
 def contract(result: IsoLeadership) -> dict[str, Any]:
-    """The result as JSON-ready data: numbers or null, never NaN."""
+    """The result as JSON-ready data: numbers or null, never NaN (see docs: sweeps)."""
     flat = {
         name: _plain(value)
         for name, value in result._asdict().items()
         if name not in {"effect", "controls", "config"}
     }
     return {
+        "contract": CONTRACT_VERSION,
         "study": "iso_leadership",
         **flat,
         "effect": _row(result.effect),

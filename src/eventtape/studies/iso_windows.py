@@ -3,24 +3,29 @@
 From trades and quotes to the table :func:`eventtape.studies.iso_leadership.run` reads, one day at a
 time. Sweeps are the trades flagged as intermarket sweep orders among all eligible ones. The score
 is :func:`~eventtape.estimators.discovery.lead_asymmetry.lead_asymmetry` of log mids on a grid, the
-group being all symbols of the frames; it uses nothing outside its window.
+group being all symbols of the day; it uses nothing outside its window.
+
+A day of frames goes in whole (:func:`iso_windows`). A day of files is read some symbols at a time:
+their features and books are small and are kept, and the windows made of all together
+(:func:`day_windows`). Both are the same to the last bit.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 
 from eventtape.arrays import FloatArray, IntArray
-from eventtape.clock import SECOND, duration_ns
 from eventtape.errors import InputError
 from eventtape.estimators.discovery.lead_asymmetry import lead_asymmetry
-from eventtape.frames.ticks import microstructure_features, nbbo_seconds
+from eventtape.frames.ticks import microstructure_features
+from eventtape.studies.iso_books import BookGrid, Grid, IsoBooks, grid_of, seen_mean
 from eventtape.studies.iso_leadership_rows import IsoConfig
 
-__all__ = ["iso_windows"]
+__all__ = ["day_windows", "iso_windows"]
 
 _TIME = pl.Datetime("ns", "UTC")
 
@@ -41,36 +46,38 @@ def iso_windows(
     return; ``age_s`` the mean age of the book on the grid.
     """
     config = config or IsoConfig()
-    every, grid = duration_ns(config.every), config.grid_s * SECOND
-    begin, end = session
-    if end <= begin or (end - begin) % every or every % grid:
-        raise InputError("a session of whole windows of whole grid steps", met=session)
+    grid = BookGrid(grid_of(session, config))
     features = microstructure_features(
         trades, quotes, every=config.every, session=session, threads=threads
     )
-    books = nbbo_seconds(quotes, every=f"{config.grid_s}s", end_ns=end, threads=threads)
-    names = features["ticker"].unique().sort().to_list()
-    mid, age = _on_grid(books, names, begin, end, grid)
-    steps = every // grid
-    rows = []
-    for w in range((end - begin) // every):
-        span = slice(w * steps, (w + 1) * steps + 1)
-        returns = np.diff(mid[span], axis=0)
-        rows.append(
-            pl.DataFrame(
-                {
-                    "symbol": names,
-                    "window": begin + w * every,
-                    "score": _scores(returns, config),
-                    "log_volatility": _log_size(returns),
-                    "age_s": _mean(age[span][1:]),
-                }
-            )
-        )
+    grid.add(quotes)
+    return day_windows(features, [grid.books()], session=session, config=config)
+
+
+def day_windows(
+    features: pl.DataFrame,
+    books: Sequence[IsoBooks],
+    *,
+    session: tuple[int, int],
+    config: IsoConfig | None = None,
+) -> pl.DataFrame:
+    """The rows of :func:`iso_windows` from a day's features and books, in parts by symbol.
+
+    ``features``: those of every symbol and window, as ``microstructure_features`` gives them with
+    the window's width and the session; ``books``: each symbol's in one of them.
+    """
+    config = config or IsoConfig()
+    grid = grid_of(session, config)
+    names = [name for part in books for name in part.names]
+    if len({*names}) < len(names):
+        raise InputError("each symbol's books once", met=sorted(names))
+    order = np.argsort(names)
+    named = pl.Series("symbol", names, dtype=pl.String).gather(order)
+    rows = [_window(w, grid, books, order, named, config) for w in range(grid.windows)]
     volume, spread = pl.col("total_volume"), pl.col("avg_rsprd")
     measured = features.select(
         symbol=pl.col("ticker"),
-        window=pl.col("bucket").to_physical() - every,
+        window=pl.col("bucket").to_physical() - grid.steps * grid.step_ns,
         iso_share=pl.col("pct_trades_iso"),
         log_volume=pl.when(volume > 0.0).then(volume.log()),
         log_spread=pl.when(spread > 0.0).then(spread.log()),
@@ -82,54 +89,42 @@ def iso_windows(
     )
 
 
-def _on_grid(
-    books: pl.DataFrame, names: list[str], begin: int, end: int, grid: int
-) -> tuple[FloatArray, FloatArray]:
-    """Log mid and age of the book ``(n, n_symbols)`` at begin, begin + grid ... end."""
-    n = (end - begin) // grid + 1
-    inside = books.filter(pl.col("ts").to_physical().is_between(begin, end))
-    at = (inside["ts"].to_physical().to_numpy() - begin) // grid
-    number = {name: i for i, name in enumerate(names)}
-    column = inside["symbol"].cast(pl.String).replace_strict(number, return_dtype=pl.Int64)
-    bid, ask = (inside[side].to_numpy() for side in ("bid", "ask"))
-    whole = (bid > 0.0) & (ask >= bid)
-    mid = np.where(whole, 0.5 * (bid + ask), 1.0)
-    return (
-        _matrix(at, column.to_numpy(), np.where(whole, np.log(mid), math.nan), (n, len(names))),
-        _matrix(at, column.to_numpy(), inside["age_s"].to_numpy(), (n, len(names))),
+def _window(
+    w: int,
+    grid: Grid,
+    books: Sequence[IsoBooks],
+    order: IntArray,
+    named: pl.Series,
+    config: IsoConfig,
+) -> pl.DataFrame:
+    """What the books say of one window, symbols in the order of their names."""
+    points = grid.steps + 1
+    log_mid = np.concatenate(
+        [np.empty((0, points)), *(part.log_mid[:, grid.span(w)] for part in books)]
     )
-
-
-def _matrix(
-    row: IntArray, column: IntArray, values: FloatArray, shape: tuple[int, int]
-) -> FloatArray:
-    out = np.full(shape, math.nan)
-    out[row, column] = values
-    return out
+    age = np.concatenate([np.empty(0), *(part.age_s[:, w] for part in books)])
+    returns = np.diff(log_mid[order], axis=1)
+    table = {
+        "score": _scores(returns, config),
+        "log_volatility": _log_size(returns),
+        "age_s": age[order],
+    }
+    begin = pl.lit(grid.begin_ns + w * grid.steps * grid.step_ns)
+    return pl.DataFrame({"symbol": named, **table}).with_columns(begin.alias("window"))
 
 
 def _scores(returns: FloatArray, config: IsoConfig) -> FloatArray:
-    quoted = np.isfinite(returns[[0, -1]]).all(axis=0)
-    score = np.full(returns.shape[1], math.nan)
+    quoted = np.isfinite(returns[:, [0, -1]]).all(axis=1)
+    score = np.full(quoted.size, math.nan)
     if quoted.sum() >= config.min_members:
         lag = config.max_lag_s // config.grid_s
-        score[quoted] = lead_asymmetry(returns[:, quoted], max_lag=lag)
+        score[quoted] = lead_asymmetry(returns[quoted].T, max_lag=lag)
     return score
 
 
 def _log_size(returns: FloatArray) -> FloatArray:
-    square = _mean(returns**2)
+    square = seen_mean(returns**2)
     out: FloatArray = np.where(
         square > 0.0, 0.5 * np.log(np.where(square > 0.0, square, 1.0)), math.nan
-    )
-    return out
-
-
-def _mean(values: FloatArray) -> FloatArray:
-    """Mean of each column over what was seen, NaN where nothing was."""
-    seen = np.isfinite(values)
-    count = seen.sum(axis=0)
-    out: FloatArray = np.where(
-        count > 0, np.where(seen, values, 0.0).sum(axis=0) / np.maximum(count, 1), math.nan
     )
     return out

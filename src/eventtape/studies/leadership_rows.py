@@ -6,9 +6,19 @@ from typing import Literal, NamedTuple
 
 from eventtape.arrays import FloatArray, Status
 
-__all__ = ["Edge", "Leadership", "MartingaleRow", "Method", "Placebo", "Rolling", "Spillover"]
+__all__ = [
+    "METHODS",
+    "Edge",
+    "Leadership",
+    "MartingaleRow",
+    "Method",
+    "Placebo",
+    "Rolling",
+    "Spillover",
+]
 
 Method = Literal["lead-lag", "granger", "shared trend", "speed"]
+METHODS: tuple[Method, ...] = ("lead-lag", "granger", "shared trend", "speed")
 
 
 class Edge(NamedTuple):
@@ -49,6 +59,7 @@ class Rolling(NamedTuple):
     upper: float
     p_value: float
     status: Status
+    reason: str  # why there is no lag; empty where there is one
 
 
 class Spillover(NamedTuple):
@@ -74,7 +85,10 @@ class MartingaleRow(NamedTuple):
     drift_p: float
     horizons: tuple[int, ...]  # steps
     ratios: tuple[float, ...]  # variance ratios, 1 for a fair game
+    null_lower: tuple[float, ...]  # a fair game leaves this band at any horizon in 1 - level
+    null_upper: tuple[float, ...]
     p_value: float  # joint
+    n_rows: int  # changes seen
     status: Status
 
 
@@ -86,10 +100,11 @@ class Placebo(NamedTuple):
     named: int  # runs in which any leader was named
     rate_low: float  # Wilson 95%
     rate_high: float
+    n_draws: int  # in each run's bootstraps
 
 
 class Leadership(NamedTuple):
-    """Who moves first among the feeds of an event, by every method, and how often chance says so."""
+    """Who moves first among the feeds of an event, by every method, and how often by chance."""
 
     edges: tuple[Edge, ...]
     rolling: tuple[Rolling, ...]

@@ -167,7 +167,7 @@ def _centred(z: FloatArray) -> FloatArray:
 
 
 def innovation_sizes(d: FloatArray, most: int) -> FloatArray:
-    """n ln(variance) of what autoregressions of 0 to ``most`` lags leave (Levinson and Durbin).
+    """What autoregressions of 0 to ``most`` lags leave, as n ln(variance) (Levinson and Durbin).
 
     Empty where a series does not move; shorter where an order fits without error.
     """

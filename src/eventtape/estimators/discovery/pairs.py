@@ -24,7 +24,8 @@ adjusted over them at ``1 - level``, by more than the prices of the other standi
 The interval redraws blocks of rows with exponential weights (Bayesian bootstrap), the same for
 every pair, holds the relation at its estimate (it converges at rate T), and uses the spread of the
 angle of (L_i, L_j), which has no bad scale at 0 or infinity, with Student's quantile and a
-leverage correction B / (B - regressors) over B blocks.
+leverage correction B / (B - regressors) over B blocks. The middle share is even on the scale
+arcsin(sqrt); PDS, which may leave 0 to 1, takes the wider end of that scale and its own.
 """
 
 from __future__ import annotations
@@ -157,12 +158,9 @@ def pair_discovery(
     reason[kept[leader[kept] < 0]] = Reason.EQUAL
     shown = np.where(reason == Reason.NONE, 1.0, np.nan)
     low, high = _squared_sine(angle - reach[:, 0], angle + reach[:, 0])
-    middle = np.arcsin(np.sqrt(np.clip(table["is_middle"], 0.0, 1.0)))
-    slope = np.sqrt(table["is_middle"] * (1.0 - table["is_middle"]))
-    is_low, is_high = _squared_sine(
-        np.maximum(middle - 0.5 * reach[:, 3] / slope, 0.0),
-        np.minimum(middle + 0.5 * reach[:, 3] / slope, 0.5 * math.pi),
-    )
+    is_low, is_high = _within_one(table["is_middle"], reach[:, 3])
+    pds, pds_reach = table["pds"], reach[:, 2]
+    pds_low, pds_high = _within_one(pds, pds_reach)  # NaN where it is no share: below 0, above 1
     return Pairs(
         first,
         second,
@@ -178,9 +176,9 @@ def pair_discovery(
         shown * table["component"],
         table["component"] - reach[:, 1],
         table["component"] + reach[:, 1],
-        shown * table["pds"],
-        table["pds"] - reach[:, 2],
-        table["pds"] + reach[:, 2],
+        shown * pds,
+        np.fmin(pds - pds_reach, pds_low),
+        np.fmax(pds + pds_reach, pds_high),
         table["beta"],
         table["omega_cross"] / np.sqrt(table["omega_first"] * table["omega_second"]),
         width,
@@ -226,6 +224,13 @@ def _distance(angle: FloatArray, band: FloatArray) -> tuple[FloatArray, IntArray
     )
     beyond = np.maximum(np.maximum(a - far, near - a), 0.0)
     return beyond, np.where(a > far, 1, -1).astype(np.int64)
+
+
+def _within_one(share: FloatArray, reach: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Interval of a share between 0 and 1, even on the scale arcsin(sqrt)."""
+    x = np.where((share > 0.0) & (share < 1.0), share, np.nan)
+    middle, turn = np.arcsin(np.sqrt(x)), 0.5 * reach / np.sqrt(x * (1.0 - x))
+    return _squared_sine(np.maximum(middle - turn, 0.0), np.minimum(middle + turn, 0.5 * math.pi))
 
 
 def _squared_sine(low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -1,0 +1,292 @@
+"""Who moves first among the feeds of an event, and how often do the same rules name one of noise?
+
+The methods are in :mod:`.leadership_edges`; here they are asked at each step, in windows of the
+event, and on placebos. A placebo run cuts the event into blocks of 30 minutes and moves each feed's
+increments (of the log price, or the probit of the probability) with their stamps to another block,
+by orders such that no block of two feeds meets again: each feed keeps its own law, noise and clock,
+and nothing links it to another. Rates carry Wilson's (1927) interval.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from scipy.special import ndtr, ndtri
+
+from eventtape.arrays import Status
+from eventtape.clock import SECOND
+from eventtape.estimators.discovery.connectedness import connectedness
+from eventtape.estimators.discovery.martingale import martingale
+from eventtape.estimators.discovery.refusals import Reason, status_of
+from eventtape.studies.diffusion_answers import lead_lag_row
+from eventtape.studies.diffusion_rows import Config, LeadLagRow, second_behind_first
+from eventtape.studies.events import Event
+from eventtape.studies.leadership_edges import (
+    FEW_TICKS,
+    Column,
+    column,
+    granger_edges,
+    lag_reason,
+    lead_lag_edges,
+    longest_run,
+    reach,
+    smallest_tick,
+    speed_edges,
+    trend_edges,
+)
+from eventtape.studies.leadership_rows import (
+    METHODS,
+    Edge,
+    Leadership,
+    MartingaleRow,
+    Method,
+    Placebo,
+    Rolling,
+    Spillover,
+)
+from eventtape.tape import Feed, Tape
+from eventtape.tape.sampling import grid, levels, on_grid
+
+__all__ = ["enough_draws", "leadership", "shuffled", "wilson"]
+
+MARTINGALE_STEPS_S = (60.0, 300.0)
+MARTINGALE_HORIZONS = (2, 5, 10, 30)  # steps
+BLOCK_S = 1800.0
+PLACEBO_DRAWS = 199
+_ROWS_A_HORIZON = 5  # of a variance ratio
+_ROWS_A_REGRESSOR = 10
+
+
+def leadership(
+    tape: Tape,
+    event: Event,
+    config: Config,
+    markets: Sequence[Feed],
+    lead_lags: Sequence[LeadLagRow],
+    tell: Callable[[int], None] = lambda _done: None,
+) -> Leadership:
+    """Edges by every method, windows, spillovers, the fair-game test and placebos.
+
+    ``tape`` is the one inside the event's window, ``lead_lags`` the study's own rows, and ``tell``
+    hears of each placebo run. Other venues of the same contract are asked beside it.
+    """
+    contract = tape.feed(event.primary)
+    here = {feed.label: feed for feed in tape.feeds if not feed.frame.is_empty()}
+    venues = [here[yes] for yes, _ in event.complements if yes in here]
+    feeds = [contract, *markets]
+    steps = config.leadership_steps_s
+    columns = {step: _columns(feeds, step, event, config) for step in steps}
+    edges = lead_lag_edges(lead_lags, config)
+    edges += lead_lag_edges([lead_lag_row(contract, venue, config) for venue in venues], config)
+    for step in steps:
+        edges += _edges_at(columns[step], step, config, config.n_draws)
+        for venue in venues:
+            pair = (columns[step][0], *_columns([venue], step, event, config))
+            edges += granger_edges(pair, step, config)
+    return Leadership(
+        tuple(edges),
+        tuple(_rolling(contract, markets, event, config)),
+        tuple(_spillover(columns[step], step, config) for step in steps),
+        tuple(_martingale(contract, step, event, config) for step in MARTINGALE_STEPS_S),
+        _placebos(feeds, event, config, tell),
+    )
+
+
+def enough_draws(n_tests: int, config: Config, least: int) -> int:
+    """Draws by which one p-value alone among ``n_tests`` can be a discovery, at least ``least``."""
+    return max(least, math.ceil(n_tests / (1.0 - config.level) - 1e-9) - 1)
+
+
+def wilson(named: int, runs: int) -> tuple[float, float]:
+    """The 95% interval of a rate of ``named`` in ``runs``.
+
+    >>> low, high = wilson(1, 40)
+    >>> round(low, 4), round(high, 4)
+    (0.0044, 0.1288)
+    """
+    if runs == 0:
+        return math.nan, math.nan
+    p, z = named / runs, float(ndtri(0.975))
+    centre = p + z**2 / (2 * runs)
+    half = z * math.sqrt(p * (1.0 - p) / runs + z**2 / (4 * runs**2))
+    scale = 1.0 + z**2 / runs
+    low, high = (centre - half) / scale, (centre + half) / scale
+    return 0.0 if named == 0 else low, 1.0 if named == runs else high
+
+
+def _columns(
+    feeds: Sequence[Feed], step_s: float, event: Event, config: Config
+) -> tuple[Column, ...]:
+    at = grid(event.start_ns, event.end_ns, round(step_s * SECOND))
+    return tuple(column(feed, at, step_s, config) for feed in feeds)
+
+
+def _edges_at(columns: tuple[Column, ...], step_s: float, config: Config, draws: int) -> list[Edge]:
+    return [
+        *granger_edges(columns, step_s, config),
+        *trend_edges(columns, step_s, config, draws),
+        *speed_edges(columns, step_s, config, draws),
+    ]
+
+
+def _rolling(
+    contract: Feed, markets: Sequence[Feed], event: Event, config: Config
+) -> list[Rolling]:
+    """Lead-lag of the probability with each market, window by window."""
+    wide, every = (round(s * SECOND) for s in (config.rolling_s, config.rolling_every_s))
+    starts = range(event.start_ns, event.end_ns - wide + 1, every)
+    return [
+        _window(contract, market, start, start + wide, config)
+        for market in markets
+        for start in starts
+    ]
+
+
+def _window(first: Feed, second: Feed, start: int, end: int, config: Config) -> Rolling:
+    one, two = (_between(feed, start, end) for feed in (first, second))
+    nan = math.nan
+    if min(one.frame.height, two.frame.height) <= 1:
+        few = Status.TOO_FEW
+        return Rolling(first.label, second.label, start, end, nan, nan, nan, nan, few, FEW_TICKS)
+    row = lead_lag_row(one, two, config)
+    lag, why = second_behind_first(row), lag_reason(row, config)
+    return Rolling(first.label, second.label, start, end, *lag, row.p_value, row.status, why)
+
+
+def _between(feed: Feed, start: int, end: int) -> Feed:
+    time = pl.Datetime("ns", "UTC")
+    low, high = (pl.lit(ns, pl.Int64).cast(time) for ns in (start, end))
+    return feed._replace(frame=feed.frame.filter(pl.col("ts").is_between(low, high)))
+
+
+def _spillover(columns: tuple[Column, ...], step_s: float, config: Config) -> Spillover:
+    """Shares of forecast variance among the feeds resolved at this step."""
+    kept = [c for c in columns if not c.why]
+    labels = tuple(c.label for c in kept)
+    blank = np.full((len(kept), len(kept)), math.nan)
+    nan = math.nan
+    if len(kept) <= 1:
+        held = next(c for c in columns if c.why)
+        return Spillover(step_s, labels, blank, nan, nan, nan, 0, held.status, held.why)
+    returns = np.diff(np.column_stack([c.plain for c in kept]), axis=0)
+    returns = returns[longest_run(np.isfinite(returns))]
+    room = (returns.shape[0] // _ROWS_A_REGRESSOR - 1) // len(kept)
+    lags = max(1, min(reach(step_s, config), room))
+    if returns.shape[0] <= lags + 1:
+        few = Reason.FEW_ROWS
+        return Spillover(
+            step_s, labels, blank, nan, nan, nan, returns.shape[0], status_of(few), str(few)
+        )
+    draws = max(config.n_draws, math.ceil(2.0 / (1.0 - config.level)) - 1)
+    found = connectedness(returns, lags, level=config.level, n_draws=draws, seed=config.seed)
+    return Spillover(
+        step_s,
+        labels,
+        found.table,
+        found.total,
+        found.total_lower,
+        found.total_upper,
+        found.n_rows,
+        found.status,
+        str(found.reason),
+    )
+
+
+def _martingale(contract: Feed, step_s: float, event: Event, config: Config) -> MartingaleRow:
+    at = grid(event.start_ns, event.end_ns, round(step_s * SECOND))
+    age = round(max(config.max_age_s, step_s) * SECOND)
+    p = on_grid(contract.frame, at, max_age_ns=age)
+    changes = int(np.isfinite(np.diff(p)).sum())
+    horizons = tuple(k for k in MARTINGALE_HORIZONS if _ROWS_A_HORIZON * k <= changes) or (2,)
+    found = martingale(
+        p,
+        horizons,
+        tick=smallest_tick(config),
+        level=config.level,
+        n_draws=config.n_draws,
+        seed=config.seed,
+    )
+    return MartingaleRow(
+        contract.label,
+        step_s,
+        found.drift,
+        found.drift_p,
+        horizons,
+        tuple(found.variance_ratio.tolist()),
+        tuple(found.null_lower.tolist()),
+        tuple(found.null_upper.tolist()),
+        found.p_value,
+        found.n_rows,
+        found.status,
+    )
+
+
+def _placebos(
+    feeds: Sequence[Feed], event: Event, config: Config, tell: Callable[[int], None]
+) -> tuple[Placebo, ...]:
+    """How many runs name any leader, by method and by any."""
+    if config.placebo_runs == 0:
+        return ()
+    pairs = len(feeds) * (len(feeds) - 1) // 2
+    draws = enough_draws(pairs, config, PLACEBO_DRAWS)
+    quick = replace(config, n_draws=draws)
+    named: dict[Method | Literal["any"], int] = dict.fromkeys((*METHODS, "any"), 0)
+    for run in range(config.placebo_runs):
+        edges = _placebo_edges(shuffled(feeds, event, seed=(config.seed, run)), event, quick)
+        met = {edge.method for edge in edges if edge.leader is not None}
+        for method in named:
+            named[method] += bool(met) if method == "any" else method in met
+        tell(run + 1)
+    return tuple(
+        Placebo(method, config.placebo_runs, count, *wilson(count, config.placebo_runs), draws)
+        for method, count in named.items()
+    )
+
+
+def _placebo_edges(feeds: Sequence[Feed], event: Event, config: Config) -> list[Edge]:
+    rows = [lead_lag_row(a, b, config) for a, b in itertools.combinations(feeds, 2)]
+    edges = lead_lag_edges(rows, config)
+    for step in config.leadership_steps_s:
+        edges += _edges_at(_columns(feeds, step, event, config), step, config, config.n_draws)
+    return edges
+
+
+def shuffled(
+    feeds: Sequence[Feed], event: Event, *, seed: int | Sequence[int], block_s: float = BLOCK_S
+) -> list[Feed]:
+    """The feeds with their increments moved to other blocks of the event, no two alike.
+
+    Feed k's block number (b + s_k) of one random order comes to place b, the s_k all different.
+    """
+    whole = event.end_ns - event.start_ns
+    n_blocks = max(round(whole / (block_s * SECOND)), 2 * len(feeds))
+    length = whole // n_blocks
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(n_blocks)
+    turns = rng.permutation(n_blocks)[: len(feeds)]
+    out = []
+    for feed, turn in zip(feeds, turns.tolist(), strict=True):
+        ts, level = levels(feed.frame)
+        name = "probability" if "probability" in feed.frame.columns else "price"
+        inside = np.clip(level, 1e-6, 1.0 - 1e-6) if name == "probability" else level
+        gauge = ndtri(inside) if name == "probability" else np.log(level)
+        place = np.empty(n_blocks, np.int64)
+        place[order[(np.arange(n_blocks) + turn) % n_blocks]] = np.arange(n_blocks)
+        block = (ts - event.start_ns - 1) // length
+        kept = (block >= 0) & (block < n_blocks)
+        kept[:1] = False  # the first has no increment
+        moved = ts[kept] + (place[block[kept]] - block[kept]) * length
+        by_time = np.argsort(moved)
+        path = gauge[0] + np.cumsum(np.diff(gauge, prepend=gauge[0])[kept][by_time])
+        value = ndtr(path) if name == "probability" else np.exp(path)
+        frame = pl.DataFrame({"ts": moved[by_time], name: value}).with_columns(
+            pl.col("ts").cast(pl.Datetime("ns", "UTC"))
+        )
+        out.append(feed._replace(frame=frame))
+    return out

@@ -1,0 +1,208 @@
+"""What the panel study found: sentences with a status, and the whole as plain data.
+
+The contract is stable: keys are added, never renamed or removed. Numbers or null, never NaN and
+never infinity: an interval without end has null for that end. Times are ISO 8601 UTC.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from eventtape.arrays import Status
+from eventtape.clock import format_ns
+from eventtape.studies.findings import Finding
+from eventtape.studies.panel_leadership_rows import PanelLeadership
+
+__all__ = ["CONTRACT_VERSION", "contract", "findings", "placebo_sentence", "reasons"]
+
+CONTRACT_VERSION = 1
+_MOST = 6
+
+
+def findings(result: PanelLeadership) -> tuple[Finding, ...]:
+    """The study's sentences: pairs, identities, speeds, groups, the panel, and the placebo."""
+    out = [*_pairs(result), *_identities(result), *_speeds(result), *_groups(result)]
+    out += [*_rank(result), *_links(result)]
+    if result.placebo.height:
+        out.append(Finding(placebo_sentence(result), Status.OK))
+    return tuple(out)
+
+
+def reasons(table: pl.DataFrame) -> list[tuple[str, int]]:
+    """Why rows of a table are refused and how many each, most frequent first."""
+    refused = table.filter(pl.col("reason") != "")
+    if refused.is_empty():
+        return []
+    counted = refused.group_by("reason").len().sort("len", "reason", descending=[True, False])
+    return [(str(why), int(n)) for why, n in counted.iter_rows()]
+
+
+def placebo_sentence(result: PanelLeadership, methods: tuple[str, ...] = ()) -> str:
+    """How often the same rules, or some, name anybody on columns shuffled in time by themselves."""
+    parts = [
+        f"{row['method']} in {row['named']} of {row['runs']} runs "
+        f"({row['rate_low']:.0%} to {row['rate_high']:.0%})"
+        for row in result.placebo.iter_rows(named=True)
+        if row["method"] in methods or not methods
+    ]
+    return (
+        "Placebo: on the same columns, each shuffled in time in blocks by itself so that nobody "
+        f"can lead, the same rules named a leader by {'; '.join(parts)}."
+    )
+
+
+def contract(result: PanelLeadership) -> dict[str, Any]:
+    """The result as JSON-ready data (see docs: leadership)."""
+    empty = [name for name, value in vars(result).items() if isinstance(value, pl.DataFrame)]
+    return {
+        "contract": CONTRACT_VERSION,
+        "study": "leadership",
+        "simulated": result.simulated,
+        "from": format_ns(result.from_ns),
+        "to": format_ns(result.to_ns),
+        "step_s": result.step_s,
+        "sessions": result.sessions,
+        "config": _plain(dataclasses.asdict(result.config)),
+        **{name: [] for name in empty},
+        **{name: [_plain(row) for row in t.to_dicts()] for name, t in result.tables().items()},
+        "findings": [{"text": f.text, "status": str(f.status)} for f in findings(result)],
+    }
+
+
+def _pairs(result: PanelLeadership) -> list[Finding]:
+    if result.pairs.is_empty():
+        return []
+    named = result.pairs.filter(pl.col("leader").is_not_null())
+    n = result.pairs.height
+    if named.is_empty():
+        text = f"No leader in any of {n} pairs of prices: {_why(result.pairs)}."
+        return [Finding(text, Status.NOT_IDENTIFIED)]
+    told = []
+    for row in named.head(_MOST).iter_rows(named=True):
+        first = row["leader"] == row["first"]
+        pils = (row["pils"], row["pils_lower"], row["pils_upper"])
+        share, low, high = pils if first else (1 - pils[0], 1 - pils[2], 1 - pils[1])
+        other = row["second"] if first else row["first"]
+        told.append(f"{row['leader']} leads {other} (PILS {share:.2f}, {low:.2f} to {high:.2f})")
+    more = f" and {named.height - _MOST} more" if named.height > _MOST else ""
+    rest = f"; the other pairs: {_why(result.pairs)}" if named.height < n else ""
+    return [Finding(f"Of {n} pairs: {'; '.join(told)}{more}{rest}.", Status.OK)]
+
+
+def _identities(result: PanelLeadership) -> list[Finding]:
+    out = []
+    for row in result.identities.iter_rows(named=True):
+        pair = f"{row['kind'].capitalize()}, {row['first']} and {row['second']}"
+        if row["difference"] is None:
+            text = f"{pair}: no leader, {row['reason']}."
+        else:
+            who = f"{row['leader']} leads" if row["leader"] else "no leader"
+            text = (
+                f"{pair}: {who}; speeds {row['speed_first']:.2f} and {row['speed_second']:.2f}, "
+                f"difference {row['difference']:+.2f} ({_span(row['lower'], row['upper'])})."
+            )
+        out.append(Finding(text, Status(row["status"])))
+    return out
+
+
+def _speeds(result: PanelLeadership) -> list[Finding]:
+    out = []
+    for factor in dict.fromkeys(result.speeds["factor"] if result.speeds.height else []):
+        rows = result.speeds.filter(factor=factor)
+        ahead = rows.filter(pl.col("leader").is_not_null() & (pl.col("leader") != factor))
+        behind = rows.filter(leader=factor)
+        parts = []
+        for table, word in ((ahead, "before"), (behind, "after")):
+            if table.height:
+                named = [
+                    f"{r['name']} {r['lead']:+.2f} ({_span(r['lead_lower'], r['lead_upper'])})"
+                    for r in table.head(_MOST).iter_rows(named=True)
+                ]
+                more = f" and {table.height - _MOST} more" if table.height > _MOST else ""
+                parts.append(f"{word} it move {', '.join(named)}{more}")
+        n = rows.height
+        answered = rows.filter(pl.col("speed").is_not_null()).height
+        text = f"Permanent shocks of {factor}: {answered} of {n} respond; "
+        text += ("; ".join(parts) if parts else "none can be told to move before or after it") + "."
+        status = Status.OK if parts else Status.NOT_RESOLVED
+        out.append(Finding(text, status if answered else Status.NOT_IDENTIFIED))
+    return out
+
+
+def _groups(result: PanelLeadership) -> list[Finding]:
+    out = []
+    tables = (("regime", result.group_differences), ("group", result.regime_differences))
+    for held, table in tables:
+        if table.is_empty():
+            continue
+        found = table.filter("found")
+        told = [
+            f"{r['first']} less {r['second']} ({r[held]}, {r['factor']}) {r['difference']:+.2f} "
+            f"({_span(r['lower'], r['upper'])})"
+            for r in found.head(_MOST).iter_rows(named=True)
+        ]
+        what = "groups" if held == "regime" else "regimes"
+        made = table.filter(pl.col("p_value").is_not_null()).height
+        text = f"Speeds of {what}: {found.height} of {made} differences told apart"
+        text += f": {'; '.join(told)}." if told else "."
+        status = Status.OK if told else Status.NOT_RESOLVED
+        out.append(Finding(text, status if made else Status.NOT_IDENTIFIED))
+    return out
+
+
+def _rank(result: PanelLeadership) -> list[Finding]:
+    if result.rank.is_empty():
+        return []
+    row = result.rank.row(0, named=True)
+    n = row["series"]
+    if row["p_value"] is None:
+        text = f"Whether the {n} prices share any stationary combination: {row['reason']}."
+    else:
+        verdict = "some" if row["cointegrated"] else "no"
+        text = f"The {n} prices share {verdict} stationary combination that a test of all at once "
+        text += f"can find (p = {row['p_value']:.3f})."
+    return [Finding(text, Status(row["status"]))]
+
+
+def _links(result: PanelLeadership) -> list[Finding]:
+    out = []
+    if result.granger.height:
+        made = result.granger.filter(pl.col("p_value").is_not_null()).height
+        found = result.granger.filter("found").height
+        why = "" if made else f" ({result.granger['reason'][0]})"
+        text = f"Past returns of one help to forecast another in {found} of {made} ordered pairs"
+        status = Status.OK if made else Status(result.granger["status"][0])
+        out.append(Finding(f"{text}{why}.", status))
+    if result.spillovers.height:
+        row = result.spillovers.row(0, named=True)
+        if row["total"] is None:
+            text = f"Spillovers: {row['reason']}."
+        else:
+            text = (
+                f"Of each series' forecast variance {row['total']:.0%} comes from the others on "
+                f"average ({row['total_lower']:.0%} to {row['total_upper']:.0%}); moving together "
+                "at one instant counts, so this is no lead."
+            )
+        out.append(Finding(text, Status(row["status"])))
+    return out
+
+
+def _why(table: pl.DataFrame) -> str:
+    return ", ".join(f"{n} {why}" for why, n in reasons(table)) or "none refused"
+
+
+def _span(lower: float, upper: float) -> str:
+    return f"{lower:+.2f} to {upper:+.2f}"
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: _number(v) if isinstance(v, float) else v for k, v in row.items()}
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,185 @@
+"""``eventtape leadership`` as a user meets it: a table in, a page, JSON and lake tables out."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from eventtape.cli import app
+from eventtape.errors import InputError
+from eventtape.simulate.leader_frame import leader_frame
+from eventtape.store import Lake
+
+PROGRAM = [sys.executable, "-c", "from eventtape.cli import main; main()"]
+QUICK = ("--n-draws", 199, "--placebo-runs", 1, "--resolution", "1,5")
+
+
+def run(folder, *arguments):
+    """The command in this process; an error of ours is raised, as it would be said by ``main``."""
+    where = ("--out", folder / "out", "--lake", folder / "lake")
+    done = CliRunner().invoke(app, ["leadership", *map(str, (*arguments, *where))])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done
+
+
+@pytest.fixture(scope="module")
+def prices():
+    return leader_frame(1).prices
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("simulated")
+    return folder, run(folder, "--simulate", 1, *QUICK)
+
+
+def test_the_terminal_says_who_leads_and_that_it_is_simulated(simulated):
+    folder, done = simulated
+    said = " ".join(done.stdout.split())
+    assert "SIMULATED" in said.split("Who moves first")[0]
+    assert "VENUE1 leads VENUE2" in said
+    assert "no common trend found" in said
+    assert "Placebo" in said
+    assert (folder / "out" / "leadership.html").is_file()
+
+
+def test_the_page_is_labelled_and_fetches_nothing(simulated):
+    page = (simulated[0] / "out" / "leadership.html").read_text(encoding="utf-8")
+    assert "SIMULATED DATA" in page
+    assert "default-src 'none'" in page
+    body = page.rpartition("<body>")[2].split("<script")[0]
+    assert "http://" not in body
+    assert "https://" not in body
+    for words in ("Pairs of prices", "Speeds", "Groups and regimes", "Resolution", "Placebo"):
+        assert words in body
+
+
+def test_lake_tables_are_those_of_the_json(simulated):
+    folder, _ = simulated
+    told = json.loads((folder / "out" / "leadership.json").read_text(encoding="utf-8"))
+    lake = Lake(folder / "lake")
+    rows = lake.read("leadership_pairs", {"data": "simulated", "dataset": "simulated-1"})
+    assert rows["leader"].to_list() == [row["leader"] for row in told["pairs"]]
+    assert lake.read("leadership_speeds").height == len(told["speeds"])
+
+
+def test_csv_and_parquet_say_the_same(tmp_path, prices):
+    few = prices.select("ts", "MKT", "SLOW1", "ODDS")
+    few.write_parquet(tmp_path / "p.parquet")
+    few.with_columns(pl.col("ts").dt.strftime("%Y-%m-%dT%H:%M:%SZ")).write_csv(tmp_path / "p.csv")
+    asked = ("--market", "MKT", "--probability", "ODDS", "--json", *QUICK)
+    one, two = (
+        json.loads(run(tmp_path, tmp_path / name, *asked).stdout) for name in ("p.parquet", "p.csv")
+    )
+    assert one["simulated"] is False
+    assert one["speeds"][0]["leader"] == "MKT"
+    assert one == two
+
+
+def test_a_file_that_says_it_is_simulated_is_believed(tmp_path, prices):
+    few = prices.select("ts", "MKT", "SLOW1").with_columns(simulated=pl.lit(value=True))
+    few.write_parquet(tmp_path / "p.parquet")
+    told = json.loads(run(tmp_path, tmp_path / "p.parquet", "--json", *QUICK).stdout)
+    assert told["simulated"] is True
+    assert [row["name"] for row in told["series"]] == ["MKT", "SLOW1"]
+
+
+def test_options_reach_the_study(tmp_path, prices):
+    contract = prices["ODDS"].shift(1).fill_null(0.5)
+    prices.with_columns(NO=1.0 - contract).write_parquet(tmp_path / "p.parquet")
+    told = json.loads(
+        run(
+            tmp_path,
+            tmp_path / "p.parquet",
+            *("--step", "5m", "--market", "MKT", "--group", "a=FUND1,FUND2", "--group", "b=SLOW1"),
+            *("--same", "VENUE1,VENUE2", "--classes", "FUND1,FUND2", "--contract", "ODDS,-NO"),
+            *("--probability", "ODDS", "--level", 0.9, "--json", *QUICK),
+        ).stdout
+    )
+    assert told["step_s"] == 300.0
+    assert told["config"]["level"] == 0.9
+    assert {row["group"] for row in told["groups"]} == {"a", "b"}
+    assert [row["kind"] for row in told["identities"]] == [
+        "same security",
+        "share classes",
+        "one contract",
+    ]
+
+
+def test_a_step_takes_the_last_value_seen_in_it(prices):
+    from eventtape.clock import MINUTE
+    from eventtape.sources.wide_prices import at_step
+
+    holed = prices.select("ts", "MKT").with_columns(
+        pl.when(pl.int_range(pl.len()) != 4).then("MKT").alias("MKT")
+    )
+    coarse = at_step(holed, 5 * MINUTE)
+    assert coarse.height == 6 * 78
+    assert coarse["ts"][0] == prices["ts"][4]  # 14:31 to 14:35
+    assert coarse["MKT"][0] == prices["MKT"][3]
+    assert coarse["MKT"][1] == prices["MKT"][9]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "a table of prices"),
+        (("none.csv",), "no such file"),
+        (("x.csv", "--simulate", 1), "either a table of prices or --simulate"),
+        (("--simulate", -1), "a seed >= 0"),
+        (("--simulate", 1, "--market", "SPY"), "a price column among"),
+        (("--simulate", 1, "--group", "funds"), "a group such as"),
+        (("--simulate", 1, "--same", "VENUE1"), "at least two different columns"),
+        (("--simulate", 1, "--classes", "A,B,C"), "two share classes"),
+        (("--simulate", 1, "--resolution", "1,x"), "numbers with commas"),
+        (("--simulate", 1, "--edges", "0.6,0.4"), "rising regime edges"),
+        (("--simulate", 1, "--gap", "long"), "a length of time"),
+        (("--simulate", 1, "--level", 95), "a level between 0 and 1"),
+    ],
+)
+def test_what_cannot_be_used_is_said(tmp_path, arguments, words):
+    with pytest.raises(InputError, match=words):
+        run(tmp_path, *arguments)
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "lake").exists()
+
+
+def test_a_bad_row_is_said_by_the_program(tmp_path):
+    """In its own process: exit code 2, one line, no traceback, nothing written."""
+    lines = ["ts,A,B", "2024-11-05T14:30Z,1,2", "2024-11-05T14:31Z,-1,2", "2024-11-05T14:32Z,1,2"]
+    (tmp_path / "bad.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    done = subprocess.run(
+        [*PROGRAM, "leadership", str(tmp_path / "bad.csv"), "--out", str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, "EVENTTAPE_LAKE": str(tmp_path / "lake")},
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    want = f"eventtape: {tmp_path / 'bad.csv'}, row 2, column 'A': met -1.0, "
+    assert done.stderr == want + "wanted a finite price above 0\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.csv"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (["ts,A", "2024-11-05T14:30,1"], "a time zone"),
+        (["ts,A", "2024-11-05T14:30Z,one"], "a number or a blank"),
+        (["A,B", "1,2"], "a column 'ts'"),
+    ],
+)
+def test_bad_tables_name_file_and_column(tmp_path, lines, words):
+    path = tmp_path / "bad.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match=words) as met:
+        run(tmp_path, path)
+    assert met.value.file == str(path)
