@@ -62,4 +62,5 @@ def test_fair_game_and_spillovers_are_tables(night):
 def test_withheld_numbers_are_reasons():
     page = Page(render(edge_results.refused(edge_results.whole_night())))
     assert "these data do not say" in page.text
-    assert "moved before" not in page.text
+    assert " moved before event" not in page.text
+    assert "event moved before" not in page.text

@@ -15,12 +15,19 @@ from eventtape.errors import InputError
 from eventtape.estimators.discovery.lead_asymmetry import lead_asymmetry
 from eventtape.estimators.discovery.lead_lag import contrasts
 from eventtape.estimators.discovery.panel_regression import PanelReason, panel_regression
+from eventtape.frames.ticks import nbbo_seconds
 from eventtape.simulate.taq_day import taq_day
 from eventtape.simulate.taq_market import TaqConfig
 from eventtape.sources import read_lean_quotes, read_lean_trades
+from eventtape.studies import iso_leadership
+from eventtape.studies.iso_books import BookGrid, grid_of
+from eventtape.studies.iso_days import window_days
+from eventtape.studies.iso_findings import finding
 from eventtape.studies.iso_leadership import run
 from eventtape.studies.iso_leadership_rows import IsoConfig, contract
-from eventtape.studies.iso_windows import iso_windows
+from eventtape.studies.iso_windows import day_windows, iso_windows
+from eventtape.tape.days import Day, day_runs
+from eventtape.tape.paired import paired
 
 S = 10**9
 EVERY = 30 * 60 * S
@@ -118,6 +125,16 @@ def test_the_placebo_by_one_shift_at_a_time():
         moved = np.concatenate([np.roll(x[13 * k : 13 * k + 13], -draw[k]) for k in range(12)])
         larger += abs(np.corrcoef(cleaned(moved), y)[0, 1]) >= true - 1e-9
     assert got.placebo_p == (1 + larger) / 100
+
+
+def test_the_placebo_in_blocks_of_shifts_is_the_same(monkeypatch):
+    table = scored(2, symbols=12, windows=14, effect=0.1)
+    config = IsoConfig(n_shifts=99, seed=5)
+    whole = run(table, config)
+    assert 0.02 < whole.placebo_p < 0.98
+    for held in (1, 12 * 13 * 10):
+        monkeypatch.setattr(iso_leadership, "_HELD", held)
+        assert run(table, config) == whole
 
 
 def found(runs, number, effect, n_shifts):
@@ -336,6 +353,98 @@ def test_scores_of_a_window_do_not_look_outside_it():
     assert not other.filter(~before).equals(base.filter(~before), null_equal=True)
 
 
+def test_books_are_those_of_every_second_and_of_no_chunk():
+    """Halts, one-sided and crossed books among them: against the grid of whole frames."""
+    _, quotes = leading_day(25, 0.0, symbols=3)
+    n = quotes.height
+    rng = np.random.default_rng(26)
+    quotes = quotes.with_columns(
+        bid=pl.when(pl.Series(rng.random(n) < 0.1)).then(pl.col("bid") + 1.0).otherwise("bid"),
+        ask=pl.when(pl.Series(rng.random(n) < 0.1)).then(0.0).otherwise("ask"),
+        ask_size=pl.lit(100.0),
+    ).with_columns(ask_size=pl.when(pl.col("ask") == 0.0).then(0.0).otherwise("ask_size"))
+    quotes = quotes.filter(pl.Series(rng.random(n) < 0.5))
+    begin, end = session()
+    config = IsoConfig(every="10m", grid_s=2, max_lag_s=4)
+    grid = grid_of((begin + WINDOW * S, end - WINDOW * S), config)
+    whole, parts = BookGrid(grid), BookGrid(grid)
+    whole.add(quotes)
+    for chunk in quotes.iter_slices(777):
+        parts.add(chunk)
+    got = whole.books()
+    again = parts.books()
+    np.testing.assert_array_equal(again.log_mid, got.log_mid)
+    np.testing.assert_array_equal(again.age_s, got.age_s)
+    books = nbbo_seconds(quotes, every="2s", end_ns=end).filter(
+        pl.col("ts").to_physical().is_between(grid.begin_ns, grid.end_ns)
+    )
+    good = (pl.col("bid") > 0.0) & (pl.col("ask") >= pl.col("bid"))
+    mid = pl.when(good).then((0.5 * (pl.col("bid") + pl.col("ask"))).log())
+    want = books.select("symbol", mid=mid)
+    assert got.names == ("S00", "S01", "S02")
+    for k, name in enumerate(got.names):
+        mine = want.filter(symbol=name)["mid"].fill_null(math.nan).to_numpy()
+        assert np.isnan(mine).mean() > 0.1
+        np.testing.assert_allclose(got.log_mid[k], mine, rtol=1e-15)
+    inside = pl.col("ts").to_physical() > grid.begin_ns
+    ages = books.filter(inside).group_by("symbol", maintain_order=True).agg("age_s")
+    want = np.stack([row.reshape(10, 300).mean(axis=1) for row in ages["age_s"].to_numpy()])
+    np.testing.assert_allclose(got.age_s, want, rtol=1e-12)
+
+
+def shifted_day(seed, day):
+    return [
+        frame.with_columns(pl.col("ts").dt.offset_by(f"{day}d"))
+        for frame in leading_day(seed, 1.0, symbols=6)
+    ]
+
+
+def day_of(ns):
+    """Days of the simulation, each with the hours of :func:`session`."""
+    k = (ns - session()[0]) // (86_400 * S)
+    begin, end = session(k)
+    return Day(k, begin - S, begin + 86_399 * S, begin, end)
+
+
+def batches(frame):
+    return frame.iter_slices(5_000)
+
+
+def test_days_read_in_runs_are_those_of_their_frames():
+    """Runs of two symbols of a day, days in files of their own: a day is told once it is whole."""
+    days = [shifted_day(seed, k) for k, seed in enumerate((27, 28, 29))]
+    want = [iso_windows(*day, session=session(k), config=TICKS) for k, day in enumerate(days)]
+    met = []
+
+    def runs():
+        for day in days:
+            chunks = paired(*(batches(side) for side in day))
+            for one in day_runs(chunks, day_of, most_symbols=lambda _: 2):
+                met.append(one.day.date)
+                yield one
+
+    read = []
+    for k, made in enumerate(window_days(runs(), TICKS)):
+        assert made.windows.equals(want[k], null_equal=True)
+        assert made.features["ticker"].n_unique() == 6
+        read.append(len(met))
+    assert read == [4, 7, 9]
+
+
+@pytest.mark.parametrize("order", ["symbol", "time"])
+def test_days_in_one_file_are_those_of_their_frames(order):
+    days = [shifted_day(seed, k) for k, seed in enumerate((27, 28))]
+    by = ["symbol", "ts"] if order == "symbol" else ["ts", "symbol"]
+    sides = [pl.concat(side).sort(by) for side in zip(*days, strict=True)]
+    chunks = paired(*(batches(side) for side in sides), order)
+    found = window_days(day_runs(chunks, day_of, order, most_symbols=lambda _: 2), TICKS,
+                        order=order)  # fmt: skip
+    for k, made in enumerate(found):
+        want = iso_windows(*days[k], session=session(k), config=TICKS)
+        assert made.windows.equals(want, null_equal=True)
+    assert k == 1
+
+
 def dealt_days(runs, first, seconds, config):
     """Days of :func:`taq_day`, whose sweeps are dealt at random over trades of 12 symbols."""
     out = []
@@ -401,6 +510,41 @@ def test_too_few_symbols_have_a_reason():
     assert said["reason"] == "fewer than ten clusters"
 
 
+def test_the_answer_in_a_sentence():
+    table = scored(20, effect=0.3)
+    got = run(table, IsoConfig(n_shifts=19, level=0.9))
+    said = finding(got)
+    low, high = (got.share_sd * end for end in (got.effect.lower, got.effect.upper))
+    assert said.status is Status.OK
+    assert got.per_sd == got.share_sd * got.effect.coefficient
+    assert said.text == (
+        f"A window with one standard deviation more sweeps ({100 * got.share_sd:.1f} points of "
+        f"share) is followed by a score {got.per_sd:.4f} higher (90% interval {low:+.4f} to "
+        f"{high:+.4f}); the placebo says p = {got.placebo_p:.3f}."
+    )
+    against = run(table.with_columns(iso_share=1.0 - pl.col("iso_share")), IsoConfig(n_shifts=0))
+    assert f"a score {got.per_sd:.4f} lower (95% interval -" in finding(against).text
+    assert "placebo" not in finding(against).text
+    none = finding(run(scored(30), IsoConfig(n_shifts=0)))
+    assert ", zero within)." in none.text
+
+
+def test_a_refusal_in_a_sentence():
+    few = finding(run(scored(19).filter(pl.col("symbol") < "S09")))
+    assert few == ("No answer, too few observations: fewer than ten clusters.", Status.TOO_FEW)
+    none = finding(run(scored(19).with_columns(score=pl.lit(None, pl.Float64))))
+    assert none.text.endswith(
+        "no window has a next one with a score, which takes 5 quoted symbols."
+    )
+    # One symbol alone is swept more in some windows than in others
+    some = pl.col("iso_share") * (pl.col("symbol") == "S03")
+    one = run(scored(19).with_columns(iso_share=some), IsoConfig(n_shifts=9))
+    assert (one.status, one.reason) == (Status.NOT_RESOLVED, PanelReason.CONCENTRATED)
+    said = finding(one)
+    assert "without an interval: a regressor varies in too few clusters; the placebo" in said.text
+    assert said.status is Status.NOT_RESOLVED
+
+
 def test_the_contract_is_plain():
     got = run(scored(20), IsoConfig(n_shifts=19))
     said = contract(got)
@@ -426,7 +570,16 @@ def test_bad_tables_are_named():
     day = leading_day(22, 0.0)
     with pytest.raises(InputError, match="whole windows"):
         iso_windows(*day, session=(begin, end + 1), config=TICKS)
-    for fault in ({"level": 95}, {"n_shifts": -1}, {"grid_s": 2}, {"min_members": 1}):
+    with pytest.raises(InputError, match="begins on the grid"):
+        grid_of((begin + S, begin + S + 2 * WINDOW * S), IsoConfig(every="10m", grid_s=5))
+    features = pl.DataFrame({"ticker": []})
+    grid = BookGrid(grid_of((begin, end), TICKS))
+    grid.add(day[1])
+    books = grid.books()
+    with pytest.raises(InputError, match="each symbol's books once"):
+        day_windows(features, [books, books], session=(begin, end), config=TICKS)
+    wrong = ({"level": 95}, {"n_shifts": -1}, {"grid_s": 2}, {"min_members": 1}, {"every": "0m"})
+    for fault in (*wrong, {"every": "5s"}, {"every": "7s", "grid_s": 5}):
         with pytest.raises(InputError):
             IsoConfig(**fault)
     with pytest.raises(InputError, match="at least 2 members"):

@@ -71,13 +71,16 @@ def test_a_linked_night_names_the_right_leaders(found):
 
 
 def test_a_placebo_night_names_none():
-    """Markets of another probability: no edge between it and them, at any step, by any method."""
-    for seed in (1, 2, 3):
-        result = diffusion(event_night(seed, independent=True).tape, SIMULATED, QUICK)
-        with_event = [
-            e for e in result.leadership.edges if "event" in (e.first, e.second) and e.leader
-        ]
-        assert with_event == []
+    """Markets of another probability: hardly a pair with it has a leader, by any method and step.
+
+    Each night is a false alarm 5% of the time at most: two of five or more come once in 45.
+    """
+    alarms = 0
+    for seed in range(5):
+        tape = event_night(seed, independent=True).tape
+        edges = diffusion(tape, SIMULATED, QUICK).leadership.edges
+        alarms += any(e.leader is not None and "event" in (e.first, e.second) for e in edges)
+    assert alarms <= 1
 
 
 def test_a_probability_never_shares_a_trend(found):
@@ -141,12 +144,18 @@ def test_a_step_inside_the_stamps_is_not_resolved(seconds, steps):
 
 
 def test_late_stamps_take_a_lead_of_that_size_away():
-    """The probability's quotes may be 45 s late: a market 20 s behind them leads nobody."""
-    market = (MarketTruth("coin", 0.12, -20.0, volatility=0.0002),)
+    """Quotes stamped up to 45 s late: a market that moves at once is ahead of them by stamps alone.
+
+    At two minutes, as stamped, its past helps to forecast them on some of these nights.
+    """
+    market = (MarketTruth("coin", 0.12, 0.0, volatility=0.0002),)
+    config, reasons = replace(QUICK, leadership_steps_s=(120.0,)), set()
     for seed in range(3):
         tape = event_night(seed, markets=market, quote_delay_s=45.0).tape
-        edges = diffusion(tape, SIMULATED, QUICK).leadership.edges
+        edges = diffusion(tape, SIMULATED, config).leadership.edges
         assert [e for e in edges if e.leader is not None] == []
+        reasons |= {e.reason for e in edges}
+    assert "within what the stamps may hide" in reasons
 
 
 def test_a_feed_quoted_too_seldom_or_not_seen_is_said():
@@ -169,7 +178,7 @@ def test_few_rows_are_refused_at_the_coarse_steps(found):
 
 
 def test_links_are_controlled_over_all_pairs(simulated_result):
-    """One link at 3% among nine at 60% is one in ten by chance: no leader, but its own row stands."""
+    """One link at 3% among nine at 60% would come by chance: no leader, but its own row stands."""
     led = next(row for row in simulated_result.lead_lags if row.leader == "currency")
     rows = [led._replace(p_value=0.03)] + [
         row._replace(p_value=0.6, leader=None, follower=None, status=Status.NOT_IDENTIFIED)
@@ -197,7 +206,7 @@ def test_draws_reach_the_rate():
     """With 66 pairs one link alone must be able to be found: 66 / (draws + 1) <= 5%."""
     assert enough_draws(10, Config(), 499) == 499
     assert enough_draws(66, Config(), 499) == 1319
-    assert 66 / (1319 + 1) == pytest.approx(0.05)
+    assert 66 / (1319 + 1) <= 0.05 < 66 / 1319
 
 
 def test_windows_slide_and_refuse(found):

@@ -13,6 +13,7 @@ from eventtape.clock import MINUTE, parse_ns
 from eventtape.errors import InputError
 from eventtape.estimators.discovery.information_share import shares
 from eventtape.estimators.discovery.vecm import vecm
+from eventtape.frames.discovery_speeds import speed_table
 from eventtape.frames.price_panel import price_panel
 from eventtape.simulate import common_trend_panel, independent_walks, yan_zivot
 from eventtape.simulate.leader_frame import leader_frame
@@ -266,3 +267,31 @@ def test_how_often_a_leader_is_named_where_nobody_leads():
         named["speeds"] += result.speeds["leader"].is_not_null().any()
     for method, count in named.items():
         assert wilson(count, runs)[0] <= 0.05, (method, count)
+
+
+@pytest.mark.slow
+def test_how_often_speeds_are_right():
+    """The rates of ``docs/leadership.md``: 120 panels, and the same with every column shuffled."""
+    held = {(factor, what): [] for factor in ("MKT", "ODDS") for what in ("lead", "speed")}
+    named, shuffled_named = [], 0
+    for seed in range(120):
+        panel = price_panel(leader_frame(seed).prices, probabilities=("ODDS",))
+        table = speed_table(panel, ["MKT", "ODDS"], n_draws=299)
+        for row in table.filter(pl.col("speed").is_not_null()).iter_rows(named=True):
+            if row["name"][:4] not in {"FUND", "SLOW"}:
+                continue
+            truth = 1.0 if row["name"].startswith("FUND") else 0.5
+            held[row["factor"], "speed"].append(row["lower"] <= truth <= row["upper"])
+            lead = row["lead_lower"] <= truth - 1.0 <= row["lead_upper"]
+            held[row["factor"], "lead"].append(lead)
+            if truth == 1.0:
+                named.append(row["leader"] is not None)
+        mixed = speed_table(shuffled(panel, 30, seed), ["MKT", "ODDS"], n_draws=199)
+        shuffled_named += mixed["leader"].is_not_null().any()
+    rates = {key: float(np.mean(value)) for key, value in held.items()}
+    assert all(len(value) == 600 for value in held.values())
+    assert all(0.93 <= rate <= 0.98 for rate in rates.values()), rates
+    assert rates["MKT", "lead"] == pytest.approx(0.947, abs=0.002)
+    assert len(named) == 480
+    assert np.mean(named) <= 0.05
+    assert shuffled_named <= 6  # 5% of 120

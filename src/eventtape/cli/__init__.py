@@ -17,6 +17,7 @@ from eventtape.cli import (
     lake_command,
     leadership_command,
     nbbo_command,
+    sweeps_command,
     universe_command,
 )
 from eventtape.errors import EventTapeError, InputError
@@ -39,6 +40,7 @@ app.command("universe")(universe_command.universe)
 app.command("features")(features_command.features)
 app.command("leadership")(leadership_command.leadership)
 app.command("nbbo")(nbbo_command.nbbo)
+app.command("sweeps")(sweeps_command.sweeps)
 app.add_typer(lake_command.app, name="lake")
 
 

@@ -48,6 +48,8 @@ def _pairs(result: PanelLeadership) -> Table | None:
     if result.pairs.is_empty():
         return None
     shown = result.pairs.filter(pl.col("leader").is_not_null() | pl.col("pils_lower").is_not_null())
+    if shown.is_empty():
+        return None
     counted = ", ".join(f"{n} {why}" for why, n in reasons(result.pairs)) or "none"
     table = _table(
         f"Pairs that share one trend; refused: {counted}", "pair", "leader", "PILS", "interval"

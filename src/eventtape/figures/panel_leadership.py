@@ -194,7 +194,8 @@ def _dots(
         shift = 0.0 if len(colours) == 1 else 0.6 * (at / (len(colours) - 1) - 0.5)
         part = rows.filter(series=series)
         y = [names.index(name) + shift for name in part[label]]
-        _series(fig, part.with_columns(pl.Series("y", y, dtype=pl.Float64)), series, colour, x)
+        part = part.with_columns(pl.Series("y", y, dtype=pl.Float64))
+        _series(fig, part, series, colour, x, legend=len(colours) > 1)
     fig.yaxis.ticker = list(range(len(names)))
     fig.yaxis.major_label_overrides = {i: plain(name, 12) for i, name in enumerate(names)}
     fig.ygrid.visible = False
@@ -214,7 +215,9 @@ def _limits(dots: pl.DataFrame) -> style.Limits:
     return style.range_over([low, high, *kept])
 
 
-def _series(fig: figure, rows: pl.DataFrame, name: str, colour: str, x: style.Limits) -> None:
+def _series(
+    fig: figure, rows: pl.DataFrame, name: str, colour: str, x: style.Limits, *, legend: bool
+) -> None:
     known = rows.filter(pl.col("speed").is_not_null())
     low, high = known["lower"].fill_null(-math.inf), known["upper"].fill_null(math.inf)
     data = style.source(
@@ -233,7 +236,7 @@ def _series(fig: figure, rows: pl.DataFrame, name: str, colour: str, x: style.Li
         source=data,
         size=9,
         color=colour,
-        **style.labelled(name, when=name != "speed"),
+        **style.labelled(name, when=legend),
     )
     tips = [("speed", "@speed{0.00}"), ("interval", "@interval"), ("rows", "@rows")]
     style.add_hover(fig, [dots, whiskers], tips)

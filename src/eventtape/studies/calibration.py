@@ -5,8 +5,8 @@ respond to the probability with known gaps and lags; on the other half (the plac
 another probability of the same law. What is counted is what the study prints: a gap's interval
 against the true gap, a lag's against the true lag, a prediction's against the realised move; and on
 the placebo, gaps away from zero and links and leaders named where there are none. A leader named by
-a method of the leadership section is right where its true lag is the shorter. Simulated markets
-share no trend, and on the placebo only pairs with the probability are without a link.
+a method of the leadership section is right where its true lag is the shorter; on the placebo night
+pairs with the probability have none, and on a shuffled copy of the linked night no pair has.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from eventtape.simulate import MarketTruth, event_night
 from eventtape.studies.diffusion import run as diffusion
 from eventtape.studies.diffusion_rows import Config, DiffusionResult, second_behind_first
 from eventtape.studies.events import SIMULATED
-from eventtape.studies.leadership_rows import METHODS, Edge
+from eventtape.studies.leadership_rows import METHODS
 from eventtape.studies.words import minutes
 
 __all__ = ["DESIGNS", "Check", "Design", "checks_of_night", "summarise"]
 
-# No windows and no shuffled feeds: whole placebo nights are simulated instead.
-CONFIG = Config(horizons_s=(300.0, 600.0, 1800.0, 3600.0), rolling_s=1e6, placebo_runs=0)
+# No windows; one shuffled copy of each night.
+CONFIG = Config(horizons_s=(300.0, 600.0, 1800.0, 3600.0), rolling_s=1e6, placebo_runs=1)
 
 
 class Check(NamedTuple):
@@ -106,7 +106,7 @@ def checks_of_night(seed: int, design: str = "ordinary") -> list[Check]:
     )
     truth = {m.label: m for m in markets}
     checks = [*_linked(linked, truth), *_placebo(placebo)]
-    return [*checks, *_leaders(linked, truth), *_false_leaders(placebo)]
+    return [*checks, *_leaders(linked, truth), *_false_leaders(linked, placebo)]
 
 
 def _linked(result: DiffusionResult, truth: dict[str, MarketTruth]) -> list[Check]:
@@ -158,33 +158,36 @@ def _leaders(result: DiffusionResult, truth: dict[str, MarketTruth]) -> list[Che
     lag = {SIMULATED.primary: 0.0} | {label: market.lag_s for label, market in truth.items()}
     out = []
     for edge in result.leadership.edges:
-        if edge.method == "shared trend":
-            continue  # these markets share none: a leader is false whoever it is
         named = edge.leader is not None
         right = named and lag[str(edge.leader)] < lag[str(edge.follower)]
-        detail = _asked(edge)
+        detail = f"{edge.method}, " + (minutes(edge.step_s) if edge.step_s else "ticks")
         out.append(Check("named leader right", detail, result.config.level, named, right))
     return out
 
 
-def _asked(edge: Edge) -> str:
-    return f"{edge.method}, " + (minutes(edge.step_s) if edge.step_s else "ticks")
+def _false_leaders(linked: DiffusionResult, placebo: DiffusionResult) -> list[Check]:
+    """Whether a night has any leader where there is none, by method.
 
-
-def _false_leaders(result: DiffusionResult) -> list[Check]:
-    """Whether the night has any leader between probability and market, or to a shared trend."""
-    edges = [
-        edge
-        for edge in result.leadership.edges
-        if edge.method == "shared trend" or SIMULATED.primary in (edge.first, edge.second)
+    On the placebo night those are the pairs with the probability; once the feeds of the linked
+    night are shuffled, all pairs.
+    """
+    alpha, quantity = 1.0 - linked.config.level, "placebo: leader named"
+    named = {
+        edge.method
+        for edge in placebo.leadership.edges
+        if edge.leader is not None and SIMULATED.primary in (edge.first, edge.second)
+    }
+    alone = "any pair with the probability"
+    out = [
+        Check(quantity, f"{method}, {alone}", alpha, True, method in named)
+        for method in METHODS
+        if method != "shared trend"
     ]
-    alpha, quantity = 1.0 - result.config.level, "placebo: leader named"
-    out = []
-    for method in METHODS:
-        named = any(edge.leader is not None for edge in edges if edge.method == method)
-        out.append(Check(quantity, f"{method}, any pair and step", alpha, True, named))
-    named = any(edge.leader is not None for edge in edges)
-    return [*out, Check(quantity, "any method", alpha, True, named)]
+    out.append(Check(quantity, f"any method, {alone}", alpha, True, bool(named)))
+    for row in linked.leadership.placebos:
+        by = "any method" if row.method == "any" else row.method
+        out.append(Check(quantity, f"{by}, shuffled feeds", alpha, True, row.named > 0))
+    return out
 
 
 def summarise(checks: Iterable[Check]) -> pl.DataFrame:

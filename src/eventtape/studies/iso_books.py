@@ -86,9 +86,7 @@ class BookGrid:
     def books(self) -> IsoBooks:
         """The books of the session, every symbol carried to its end."""
         grid = self._grid
-        self._state, found = seconds.finish(
-            self._state, every_ns=grid.step_ns, end_ns=grid.end_ns
-        )
+        self._state, found = seconds.finish(self._state, every_ns=grid.step_ns, end_ns=grid.end_ns)
         self._place(found)
         ages = [seen_mean(self._age[:, grid.span(w)][:, 1:]) for w in range(grid.windows)]
         return IsoBooks(tuple(self._numbers), self._log_mid, np.stack(ages, axis=1))

@@ -26,11 +26,11 @@ def finding(result: IsoLeadership) -> Finding:
     )
     lower, upper = (result.share_sd * end for end in (result.effect.lower, result.effect.upper))
     if math.isnan(lower):
-        told += f", an interval is not given: {result.reason}"
+        told += f", without an interval: {result.reason}"
     else:
-        level = f"{result.config.level:.4g}"
-        holds = ", zero among it" if lower <= 0.0 <= upper else ""
-        told += f" ({float(level):.4%} interval {lower:+.4f} to {upper:+.4f}{holds})"
+        holds = ", zero within" if lower <= 0.0 <= upper else ""
+        level = 100.0 * result.config.level
+        told += f" ({level:g}% interval {lower:+.4f} to {upper:+.4f}{holds})"
     if result.n_shifts:
         told += f"; the placebo says p = {result.placebo_p:.3f}"
     return Finding(f"{told}.", result.status)

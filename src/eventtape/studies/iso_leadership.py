@@ -14,8 +14,9 @@ Beside the clustered p-value stands a placebo that knows no law of errors: what 
 leave of the shares is shifted in a circle within each symbol by a random number of windows, cleaned
 again, and correlated with the scores; the p-value is the rank of the true association among the
 shifted. It keeps each symbol's serial dependence and breaks the timing, which is the claim. Read
-both: with a dozen symbols of very uneven activity the clustered test rejected a true null on NNN
-of simulated days at 5%, the placebo on PPP (300 days each; tests: test_iso_leadership).
+both: with a dozen symbols of very uneven activity the clustered test rejected a true null on 6.7%
+of 300 whole simulated days at 5% and on 6.3% of 300 of two hours, the placebo on 4.3 and 5.3%
+(tests: test_iso_leadership).
 """
 
 from __future__ import annotations
@@ -129,7 +130,8 @@ def _placebo(data: FloatArray, symbol: IntArray, time: IntArray, config: IsoConf
     shift = rng.integers(0, size[:, None], (size.size, config.n_shifts))
     true = abs(float(y @ x)) / float(np.linalg.norm(x))
     larger = 0
-    for some in np.array_split(shift, -(-n * config.n_shifts // _HELD), axis=1):
+    blocks = min(-(-n * config.n_shifts // _HELD), config.n_shifts)
+    for some in np.array_split(shift, blocks, axis=1):
         at = (place[:, None] + some[symbol]) % size[symbol][:, None]
         moved = within(x[begin[symbol][:, None] + at], symbol, time).values
         moved -= q @ (q.T @ moved)

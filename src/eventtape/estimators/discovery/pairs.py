@@ -25,7 +25,9 @@ The interval redraws blocks of rows with exponential weights (Bayesian bootstrap
 every pair, holds the relation at its estimate (it converges at rate T), and uses the spread of the
 angle of (L_i, L_j), which has no bad scale at 0 or infinity, with Student's quantile and a
 leverage correction B / (B - regressors) over B blocks. The middle share is even on the scale
-arcsin(sqrt); PDS, which may leave 0 to 1, takes the wider end of that scale and its own.
+arcsin(sqrt); PDS, which may leave 0 to 1, takes the wider end of that scale and its own. Where true
+bounds are more than one half apart, the few samples that pass are not typical and their intervals
+hold less than ``level``; leaders named by chance there stay below one run in twenty.
 """
 
 from __future__ import annotations
