@@ -171,7 +171,7 @@ def test_too_few_symbols_are_an_answer_with_a_reason(tmp_path):
     out = tmp_path / "w.parquet"
     done = run(*paths, "--vendor", "polygon", *ASKED, "--out", out)
     words = " ".join(done.stdout.split())
-    assert "No answer, too few observations: fewer than ten rows a regressor." in words
+    assert "No answer: fewer than ten rows a regressor." in words
     assert "SIMULATED" not in words
     assert pl.read_parquet(out)["score"].count() == 6 * 6
 

@@ -90,13 +90,17 @@ def test_every_figure_of_a_simulated_panel_says_so(result):
 
 def test_a_hostile_name_is_text(result):
     bad = "<img src=x>$$"
-    named = dataclasses.replace(
-        result,
-        **{
-            key: getattr(result, key).with_columns(pl.col(column).replace("SLOW1", bad))
-            for key, column in (("series", "name"), ("speeds", "name"), ("spillovers", "name"))
-        },
-    )
+    columns = {
+        "series": ("name",),
+        "pairs": ("first", "second"),
+        "speeds": ("name",),
+        "spillovers": ("name",),
+    }
+    tables = {
+        key: getattr(result, key).with_columns(pl.col(names).replace("SLOW1", bad))
+        for key, names in columns.items()
+    }
+    named = dataclasses.replace(result, **tables)
     body = render_panel(named).rpartition("<body>")[2].split("<script")[0]
     assert "<img" not in body
     assert "&lt;img" in body

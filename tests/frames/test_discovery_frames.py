@@ -309,6 +309,8 @@ def test_times_without_a_zone_and_unknown_names_are_refused(made):
         speed_table(made.prices, ["SPY"])
     with pytest.raises(InputError, match="members of 'x' among the prices"):
         group_table(made.prices, ["MKT"], {"x": ["NOBODY"]})
+    with pytest.raises(InputError, match="a group with a member that is not a factor"):
+        group_table(made.prices, ["MKT"], {"x": ["MKT"]})
     with pytest.raises(InputError, match="each name in one group"):
         group_table(made.prices, ["MKT"], {"x": ["FUND1"], "y": ["FUND1"]})
     with pytest.raises(InputError, match="a regime for each"):

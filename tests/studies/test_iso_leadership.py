@@ -459,20 +459,20 @@ def dealt_days(runs, first, seconds, config):
 
 def test_simulated_market_days_have_no_such_effect():
     """Forty days of two hours. Under 5% more than 6 placebos fall below it once in 290. For
-    the clustered test 12 uneven symbols are few: under the 9% it has, more than 9 once in 420.
+    the clustered test 12 uneven symbols are few: under the 6.5% it has, more than 7 once in 270.
     """
     results = dealt_days(40, 100, SECONDS, TICKS)
     for one in results:
         assert (one.n_symbols, one.n_windows) == (12, 11)
     assert sum(one.status is Status.OK for one in results) >= 38
     assert sum(one.placebo_p <= 0.05 for one in results) <= 6
-    assert sum(one.effect.p_value < 0.05 for one in results) <= 9
+    assert sum(one.effect.p_value < 0.05 for one in results) <= 7
 
 
 @pytest.mark.slow
 def test_whole_simulated_days_have_no_such_effect():
     """200 whole sessions of 13 windows: twelve symbols of uneven activity are few for clusters, so
-    the clustered test may reject up to one in eight (150 gave 9.3%); the placebo may not.
+    the clustered test may reject up to one in eight (300 gave 6.7%); the placebo may not.
     """
     results = dealt_days(200, 1_000, 23_400, IsoConfig(n_shifts=99))
     clustered = np.array([one.effect.p_value < 0.05 for one in results])
@@ -531,7 +531,7 @@ def test_the_answer_in_a_sentence():
 
 def test_a_refusal_in_a_sentence():
     few = finding(run(scored(19).filter(pl.col("symbol") < "S09")))
-    assert few == ("No answer, too few observations: fewer than ten clusters.", Status.TOO_FEW)
+    assert few == ("No answer: fewer than ten clusters.", Status.TOO_FEW)
     none = finding(run(scored(19).with_columns(score=pl.lit(None, pl.Float64))))
     assert none.text.endswith(
         "no window has a next one with a score, which takes 5 quoted symbols."

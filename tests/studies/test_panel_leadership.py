@@ -273,7 +273,7 @@ def test_how_often_a_leader_is_named_where_nobody_leads():
 def test_how_often_speeds_are_right():
     """The rates of ``docs/leadership.md``: 120 panels, and the same with every column shuffled."""
     held = {(factor, what): [] for factor in ("MKT", "ODDS") for what in ("lead", "speed")}
-    named, shuffled_named = [], 0
+    named, shuffled_named, strangers = [], 0, 0
     for seed in range(120):
         panel = price_panel(leader_frame(seed).prices, probabilities=("ODDS",))
         table = speed_table(panel, ["MKT", "ODDS"], n_draws=299)
@@ -286,6 +286,8 @@ def test_how_often_speeds_are_right():
             held[row["factor"], "lead"].append(lead)
             if truth == 1.0:
                 named.append(row["leader"] is not None)
+        apart = table.filter(pl.col("name").is_in(["ALONE", "VENUE1", "VENUE2"]))
+        strangers += apart["leader"].is_not_null().any()
         mixed = speed_table(shuffled(panel, 30, seed), ["MKT", "ODDS"], n_draws=199)
         shuffled_named += mixed["leader"].is_not_null().any()
     rates = {key: float(np.mean(value)) for key, value in held.items()}
@@ -294,4 +296,5 @@ def test_how_often_speeds_are_right():
     assert rates["MKT", "lead"] == pytest.approx(0.947, abs=0.002)
     assert len(named) == 480
     assert np.mean(named) <= 0.05
+    assert strangers == 13
     assert shuffled_named <= 6  # 5% of 120

@@ -86,7 +86,8 @@ def sweeps(
     as_policy(policy or "regular")
     check_parquet(out)
     simulated = simulate is not None or ticks.made_by_no_market(paths)
-    about = {"policy": policy or "regular", "session": session}
+    about = {"every": every, "grid_s": str(grid_s), "max_lag_s": str(max_lag_s)}
+    about |= {"policy": policy or "regular", "session": session}
     about |= {"data": "simulated" if simulated else "real"}
     about |= {"vendor": how.vendor} if simulate is None else {"seed": str(simulate)}
     given = {"zone": zone, "sip": sip, "exchange": exchange, "lot": lot, "symbols": symbols}
@@ -145,7 +146,7 @@ def _study(
     from eventtape.studies.iso_leadership import run
 
     tables, seen = [], []
-    with whole_parquet(out, {**about, "every": config.every}) as append:
+    with whole_parquet(out, about) as append:
         for _, windows, features in days:
             append(windows.with_columns(pl.lit(simulated).alias("simulated")))
             tables.append(windows)

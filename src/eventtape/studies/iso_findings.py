@@ -17,7 +17,7 @@ def finding(result: IsoLeadership) -> Finding:
         if result.n_rows == 0:
             members = result.config.min_members
             none = f"; no window has a next one with a score, which takes {members} quoted symbols"
-        return Finding(f"No answer, {result.status}: {result.reason}{none}.", result.status)
+        return Finding(f"No answer: {result.reason}{none}.", result.status)
     way = "lower" if result.per_sd < 0.0 else "higher"
     told = (
         "A window with one standard deviation more sweeps "
