@@ -1,7 +1,7 @@
 """What binds a panel together, on data frames: spillovers, forecasts, shared combinations.
 
 Returns are those inside sessions, over the rows that all series have, one session after the other:
-a lag at an open reaches into the close before. Frames as in :mod:`.discovery`.
+a lag at an open reaches into the close before. Frames as in :mod:`eventtape.frames.discovery`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Speeds for permanent shocks of a market or of the odds, on data frames: assets, groups, regimes.
 
-Frames as in :mod:`.discovery`. Speed 1 is at once, under 1 late; a lead is a speed less that of the
-factor itself.
+Frames as in :mod:`eventtape.frames.discovery`. Speed 1 is at once, under 1 late; a lead is a speed
+less that of the factor itself.
 """
 
 from __future__ import annotations

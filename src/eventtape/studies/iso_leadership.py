@@ -16,7 +16,7 @@ again, and correlated with the scores; the p-value is the rank of the true assoc
 shifted. It keeps each symbol's serial dependence and breaks the timing, which is the claim. Read
 both: with a dozen symbols of very uneven activity the clustered test rejected a true null on 6.7%
 of 300 whole simulated days at 5% and on 6.3% of 300 of two hours, the placebo on 4.3 and 5.3%; with
-two dozen on 5.3 and 3.3% (tests: test_iso_leadership).
+two dozen on 5.3 and 3.3% (docs: sweeps; tests: test_iso_leadership).
 """
 
 from __future__ import annotations

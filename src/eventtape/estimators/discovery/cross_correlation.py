@@ -12,7 +12,7 @@ moves, and the two move together, the variance of r(l) under no correlation is (
 
 with one row a block b; blocks of more rows keep the serial correlation within them (levels,
 overlapping returns, smoothed series). ``band`` is pointwise. Over many lags some r(l) leaves it, so
-``p_value`` and ``sup_band`` are for all lags at once: the largest |r| / sqrt(v) against its law
+``p_value`` and ``sup_band`` are for all lags at once: the largest ``|r| / sqrt(v)`` against its law
 when every block of x has its sign drawn at random, which keeps all sizes and times.
 
 On ticks prefer :func:`.lead_lag.lead_lag`: a grid fills the time between trades with zeros or stale

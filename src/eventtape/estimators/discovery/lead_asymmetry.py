@@ -1,6 +1,6 @@
 r"""Which members of a group move before the others: one number a member, for one window.
 
-With r_i the returns of member i on a grid and m_i the mean return of the others at the same time,
+With r_i the returns of member i on a grid and m_i the mean return of the others at the same time::
 
     s_i = sum_{k=1}^{L} (c_i(k) - c_i(-k)) / (|r_i| |m_i|),    c_i(k) = sum_t r_{i,t} m_{i,t+k},
 

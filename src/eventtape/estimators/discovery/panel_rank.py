@@ -2,19 +2,19 @@ r"""Do many prices share any stationary combination at all, when there are many 
 
 Johansen's tables are made for two to twelve series; with forty they find cointegration in
 independent walks nearly always. Bykhovskaya and Gorin (2022a, 2022b) let the number of series N
-grow with the number of increments T. With k lags in levels, no cointegration means
+grow with the number of increments T. With k lags in levels, no cointegration means::
 
     dX_t = mu + G_1 dX_{t-1} + ... + G_{k-1} dX_{t-k+1} + e_t.
 
 The level is shifted and freed from its trend, X~_t = X_{t-1} - (t - 1)/T (X_T - X_0); lags run
 around the end of the sample (dX_0 stands for dX_T: that makes the law exact); from dX_t and
 X~_{t-k+1} a constant and the k - 1 lags are projected out, and lambda_1 >= lambda_2 >= ... are the
-squared canonical correlations of what is left. Under none they fill an interval [lambda_-,
-lambda_+] known in advance, p = 2, q = T/N - k,
+squared canonical correlations of what is left. Under none they fill an interval known in advance,
+from ``lambda_-`` to ``lambda_+``, with p = 2, q = T/N - k::
 
     lambda_+- = (sqrt(p (p + q - 1)) +- sqrt(q))^2 / (p + q)^2,
 
-and the first r, on the scale on which its end is random,
+and the first r, on the scale on which its end is random::
 
     LR_r = (sum_{i <= r} ln(1 - lambda_i) - r c_1) / (N^{-2/3} c_2),    c_1 = ln(1 - lambda_+),
     c_2 = -(2 lambda_+)^{2/3} (1 - lambda_+)^{-1/3} (lambda_+ - lambda_-)^{-1/3} (p + q)^{-2/3},

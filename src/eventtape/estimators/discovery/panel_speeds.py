@@ -14,8 +14,8 @@ has the test:
 
 Intervals are Fieller's (:mod:`.ratio_interval`) on variances from a bootstrap whose weights all
 assets share; percentiles of the ratio itself are too short by 2 to 3 points of coverage. Speeds are
-given only where |B| > 2 se, and where B is still a discovery at 5% among all the panel's (Benjamini
-and Hochberg 1995): one in twenty of assets that do not respond passes the first alone.
+given only where ``|B| > 2 se``, and where B is still a discovery at 5% among all the panel's
+(Benjamini and Hochberg 1995): one in twenty of assets that do not respond passes the first alone.
 
 With K > 1, D0 and B are for a shock of factor k that leaves the other factors where they are. When
 the factors' permanent shocks are correlated another convention lets some others go first or follow:
@@ -148,13 +148,20 @@ def panel_speeds(
 
     Parameters
     ----------
-    log_prices : ``(T, n)``; NaN where not seen.
-    factors : ``(T, K)`` levels: cumulated log returns of a factor, the probit of a probability.
-    beta : ``(K + 1,)`` or ``(n, K + 1)``, the one relation known to be stationary, asset last
+    log_prices
+        ``(T, n)``; NaN where not seen.
+    factors
+        ``(T, K)`` levels: cumulated log returns of a factor, the probit of a probability.
+    beta
+        ``(K + 1,)`` or ``(n, K + 1)``, the one relation known to be stationary, asset last
         ((-1, 1) for two funds on one index). Only where identity gives it.
-    block : rows of a bootstrap block; T^(1/4) unless told.
-    rows_per_regressor : fewer rows a regressor of one equation refuse the asset.
+    block
+        Rows of a bootstrap block; T^(1/4) unless told.
+    rows_per_regressor
+        Fewer rows a regressor of one equation refuse the asset.
 
+    Notes
+    -----
     An asset is refused (NaN with a :class:`~.refusals.Reason`) for too few rows or under 20 blocks,
     for prices that stand still in over half the rows (its own or a factor's), for a residual
     covariance below full rank, and, factor by factor, for no long-run response.

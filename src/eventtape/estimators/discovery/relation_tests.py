@@ -3,12 +3,12 @@ r"""What may be claimed of the relations and of who follows them? Likelihood rat
 With eigenvalues lam of the free model and lam* of the restricted one (:mod:`.johansen`), T rows,
 rank r and q levels (n, or n + 1 with the constant among them):
 
-s relations b known, the s = r of them or some,
+s relations b known, the s = r of them or some::
 
     LR = T (ln |S00.b| - ln |S00| + sum_{i <= r-s} ln(1 - lam*_i) - sum_{i <= r} ln(1 - lam_i)),
 
 chi-square with s (q - r) degrees of freedom (Johansen 1995, theorem 7.3). m series that do not
-adjust (weakly exogenous), partialled out of the others,
+adjust (weakly exogenous), partialled out of the others::
 
     LR = T sum_{i <= r} (ln(1 - lam*_i) - ln(1 - lam_i)),
 
