@@ -19,14 +19,11 @@ from eventtape.studies import SIMULATED, Config, diffusion
 from eventtape.studies.contract import contract, tables
 from eventtape.studies.diffusion_answers import lead_lag_row
 from eventtape.studies.findings import findings
-from eventtape.studies.leadership import enough_draws, leadership, shuffled, wilson
-from eventtape.studies.leadership_edges import (
-    Column,
-    column,
-    lead_lag_edges,
-    longest_run,
-    trend_edges,
-)
+from eventtape.studies.leadership import enough_draws, leadership
+from eventtape.studies.leadership_columns import Column, column, longest_run
+from eventtape.studies.leadership_edges import lead_lag_edges
+from eventtape.studies.leadership_placebo import shuffled, wilson
+from eventtape.studies.leadership_responses import trend_edges
 from eventtape.studies.leadership_rows import METHODS
 from eventtape.tape import Tape
 from eventtape.tape.sampling import as_of, grid, levels

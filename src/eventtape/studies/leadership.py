@@ -1,10 +1,7 @@
 """Who moves first among the feeds of an event, and how often do the same rules name one of noise?
 
-The methods are in :mod:`.leadership_edges`; here they are asked at each step, in windows of the
-event, and on placebos. A placebo run cuts the event into blocks of 30 minutes and moves each feed's
-increments (of the log price, or the probit of the probability) with their stamps to another block,
-by orders such that no block of two feeds meets again: each feed keeps its own law, noise and clock,
-and nothing links it to another. Rates carry Wilson's (1927) interval.
+The methods are in :mod:`.leadership_edges` and :mod:`.leadership_responses`; here they are asked at
+each step, in windows of the event, and on the placebos of :mod:`.leadership_placebo`.
 """
 
 from __future__ import annotations
@@ -17,7 +14,6 @@ from typing import Literal
 
 import numpy as np
 import polars as pl
-from scipy.special import ndtr, ndtri
 
 from eventtape.arrays import Status
 from eventtape.clock import SECOND
@@ -27,19 +23,21 @@ from eventtape.estimators.discovery.refusals import Reason, status_of
 from eventtape.studies.diffusion_answers import lead_lag_row
 from eventtape.studies.diffusion_rows import Config, LeadLagRow, second_behind_first
 from eventtape.studies.events import Event
-from eventtape.studies.leadership_edges import (
-    FEW_TICKS,
+from eventtape.studies.leadership_columns import (
     Column,
     column,
-    granger_edges,
-    lag_reason,
-    lead_lag_edges,
     longest_run,
     reach,
     smallest_tick,
-    speed_edges,
-    trend_edges,
 )
+from eventtape.studies.leadership_edges import (
+    FEW_TICKS,
+    granger_edges,
+    lag_reason,
+    lead_lag_edges,
+)
+from eventtape.studies.leadership_placebo import shuffled, wilson
+from eventtape.studies.leadership_responses import speed_edges, trend_edges
 from eventtape.studies.leadership_rows import (
     METHODS,
     Edge,
@@ -51,13 +49,12 @@ from eventtape.studies.leadership_rows import (
     Spillover,
 )
 from eventtape.tape import Feed, Tape
-from eventtape.tape.sampling import grid, levels, on_grid
+from eventtape.tape.sampling import grid, on_grid
 
-__all__ = ["enough_draws", "leadership", "shuffled", "wilson"]
+__all__ = ["enough_draws", "leadership"]
 
 MARTINGALE_STEPS_S = (60.0, 300.0)
 MARTINGALE_HORIZONS = (2, 5, 10, 30)  # steps
-BLOCK_S = 1800.0
 PLACEBO_DRAWS = 199
 _ROWS_A_HORIZON = 5  # of a variance ratio
 _ROWS_A_REGRESSOR = 10
@@ -101,23 +98,6 @@ def leadership(
 def enough_draws(n_tests: int, config: Config, least: int) -> int:
     """Draws by which one p-value alone among ``n_tests`` can be a discovery, at least ``least``."""
     return max(least, math.ceil(n_tests / (1.0 - config.level) - 1e-9) - 1)
-
-
-def wilson(named: int, runs: int) -> tuple[float, float]:
-    """The 95% interval of a rate of ``named`` in ``runs``.
-
-    >>> low, high = wilson(1, 40)
-    >>> round(low, 4), round(high, 4)
-    (0.0044, 0.1288)
-    """
-    if runs == 0:
-        return math.nan, math.nan
-    p, z = named / runs, float(ndtri(0.975))
-    centre = p + z**2 / (2 * runs)
-    half = z * math.sqrt(p * (1.0 - p) / runs + z**2 / (4 * runs**2))
-    scale = 1.0 + z**2 / runs
-    low, high = (centre - half) / scale, (centre + half) / scale
-    return 0.0 if named == 0 else low, 1.0 if named == runs else high
 
 
 def _columns(
@@ -255,38 +235,3 @@ def _placebo_edges(feeds: Sequence[Feed], event: Event, config: Config) -> list[
     for step in config.leadership_steps_s:
         edges += _edges_at(_columns(feeds, step, event, config), step, config, config.n_draws)
     return edges
-
-
-def shuffled(
-    feeds: Sequence[Feed], event: Event, *, seed: int | Sequence[int], block_s: float = BLOCK_S
-) -> list[Feed]:
-    """The feeds with their increments moved to other blocks of the event, no two alike.
-
-    Feed k's block number (b + s_k) of one random order comes to place b, the s_k all different.
-    """
-    whole = event.end_ns - event.start_ns
-    n_blocks = max(round(whole / (block_s * SECOND)), 2 * len(feeds))
-    length = whole // n_blocks
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(n_blocks)
-    turns = rng.permutation(n_blocks)[: len(feeds)]
-    out = []
-    for feed, turn in zip(feeds, turns.tolist(), strict=True):
-        ts, level = levels(feed.frame)
-        name = "probability" if "probability" in feed.frame.columns else "price"
-        inside = np.clip(level, 1e-6, 1.0 - 1e-6) if name == "probability" else level
-        gauge = ndtri(inside) if name == "probability" else np.log(level)
-        place = np.empty(n_blocks, np.int64)
-        place[order[(np.arange(n_blocks) + turn) % n_blocks]] = np.arange(n_blocks)
-        block = (ts - event.start_ns - 1) // length
-        kept = (block >= 0) & (block < n_blocks)
-        kept[:1] = False  # the first has no increment
-        moved = ts[kept] + (place[block[kept]] - block[kept]) * length
-        by_time = np.argsort(moved)
-        path = gauge[0] + np.cumsum(np.diff(gauge, prepend=gauge[0])[kept][by_time])
-        value = ndtr(path) if name == "probability" else np.exp(path)
-        frame = pl.DataFrame({"ts": moved[by_time], name: value}).with_columns(
-            pl.col("ts").cast(pl.Datetime("ns", "UTC"))
-        )
-        out.append(feed._replace(frame=frame))
-    return out

@@ -1,8 +1,8 @@
 """What the study's methods cover in simulation, as last measured and shipped with the package.
 
 Remake it with ``eventtape validate --nights 1000 --first-seed 1000 --json``, written to
-``measured.json`` beside this file; a slow test holds the shipped numbers to a new measurement. A row
-measured on fewer nights, the first of them, names its own ``nights``.
+``measured.json`` beside this file; a slow test holds the shipped numbers to a new measurement. A
+row measured on fewer nights, the first of them, names its own ``nights``.
 """
 
 from __future__ import annotations
