@@ -22,7 +22,9 @@ The bootstrap gives each block of consecutive rows an independent exponential we
 from the weighted moments, regressors as they are. All systems and regimes share the weights, so any
 difference of speeds has its own interval. Deviations are then
 stretched by 1 / (1 - q / n) for q regressors and n blocks: HC3's factor at the mean leverage of a
-block, without which few blocks give intervals too short.
+block, without which few blocks give intervals too short. Each system is also fitted without each
+block in turn: how unequal those moves are says how well the variance is known
+(:func:`.ratio_interval.effective_freedom`).
 
 Hasbrouck (1995) for the permanent innovation; Yan and Zivot (2010) for impact against long run;
 Rubin (1981) for the weights; MacKinnon and White (1985) for the factor.
@@ -43,6 +45,7 @@ __all__ = [
     "MIN_BLOCKS",
     "PanelDraws",
     "SystemDraws",
+    "Without",
     "block_weights",
     "default_block",
     "named_responses",
@@ -56,12 +59,24 @@ MIN_BLOCKS = 20
 _SINGULAR = 1e-10  # least eigenvalue of a correlation matrix
 
 
+class Without(NamedTuple):
+    """Responses without each block in turn, ``(n_blocks, K)``, or of a panel ``(n_blocks, n, K)``.
+
+    A block that holds no row of the system leaves the estimate as it is.
+    """
+
+    impact: FloatArray
+    long_run: FloatArray
+    own: FloatArray
+
+
 class SystemDraws(NamedTuple):
     """One asset's responses, the estimate first and then one a draw; NaN with a reason."""
 
     impact: FloatArray  # (1 + n_draws, K) D0
     long_run: FloatArray  # (1 + n_draws, K) B
     own: FloatArray  # (1 + n_draws, K) D0 of each factor to its own shock
+    without: Without
     psi: FloatArray  # (K + 1, K + 1) at the estimate
     omega: FloatArray  # (K + 1, K + 1)
     n_rows: int
@@ -75,7 +90,8 @@ class PanelDraws(NamedTuple):
     impact: FloatArray
     long_run: FloatArray
     own: FloatArray
-    freedom: FloatArray  # (n, 1), of Student's t
+    without: Without
+    freedom: FloatArray  # (n, 1), blocks less regressors: Student's t has no more
     reasons: tuple[Reason, ...]
 
 
@@ -133,7 +149,8 @@ def system_draws(
 
     def refused(reason: Reason) -> SystemDraws:
         blank, square = np.full((weights.shape[0], m - 1), np.nan), np.full((m, m), np.nan)
-        return SystemDraws(blank, blank, blank, square, square, n_rows, freedom, reason)
+        less = Without(*(np.full((weights.shape[1], m - 1), np.nan) for _ in range(3)))
+        return SystemDraws(blank, blank, blank, less, square, square, n_rows, freedom, reason)
 
     if n_rows < rows_per_regressor * q or n_blocks < MIN_BLOCKS or freedom < 1:
         return refused(Reason.FEW_ROWS)
@@ -155,11 +172,15 @@ def system_draws(
         impact, long_run = named_responses(psi, omega, m - 1)
     except np.linalg.LinAlgError:
         return refused(Reason.SINGULAR)
-    k, stretch = np.arange(m - 1), n_blocks / freedom
+    k, n_fits, stretch = np.arange(m - 1), weights.shape[0], n_blocks / freedom
+    unit = s[-1] / s[:-1]
+    found = impact[:, -1, :] * unit, long_run[:, -1, :] * unit, impact[:, k, k]
+    D, B, own = (_stretched(x[:n_fits], stretch) for x in found)
     return SystemDraws(
-        _stretched(impact[:, -1, :] * s[-1] / s[:-1], stretch),
-        _stretched(long_run[:, -1, :] * s[-1] / s[:-1], stretch),
-        _stretched(impact[:, k, k], stretch),
+        D,
+        B,
+        own,
+        Without(*(x[n_fits:] for x in found)),
         psi[0] * s[:, None] / s,
         omega[0] * s[:, None] * s,
         n_rows,
@@ -189,6 +210,7 @@ def panel_draws(
         np.stack([s.impact for s in systems], axis=1),
         np.stack([s.long_run for s in systems], axis=1),
         np.stack([s.own for s in systems], axis=1),
+        Without(*(np.stack(x, axis=1) for x in zip(*(s.without for s in systems), strict=True))),
         np.array([[max(s.freedom, 1)] for s in systems], np.float64),
         tuple(s.reason for s in systems),
     )
@@ -207,12 +229,19 @@ def _correlation(table: FloatArray) -> FloatArray:
 
 
 def _moments(X: FloatArray, at_block: IntArray, weights: FloatArray) -> FloatArray:
-    """Weighted cross-moments ``(1 + n_draws, d, d)`` of the rows of X, weights by block."""
+    """Cross-moments of the rows of X ``(1 + n_draws + n_blocks, d, d)``.
+
+    First weighted by block, as ``weights`` ``(1 + n_draws, n_blocks)``, then without each block.
+    """
     d, starts = X.shape[1], np.flatnonzero(np.diff(at_block, prepend=-1))
-    w = weights[:, at_block[starts]]
-    S = np.empty((weights.shape[0], d, d))
+    n_fits, n_blocks = weights.shape
+    kept, w = at_block[starts], weights[:, at_block[starts]]
+    S = np.empty((n_fits + n_blocks, d, d))
     for i in range(d):  # a row at a time: all products at once would fill the memory
-        S[:, i, i:] = w @ np.add.reduceat(X[:, i : i + 1] * X[:, i:], starts, axis=0)
+        parts = np.add.reduceat(X[:, i : i + 1] * X[:, i:], starts, axis=0)
+        S[:n_fits, i, i:] = w @ parts
+        S[n_fits:, i, i:] = S[0, i, i:]
+        S[n_fits + kept, i, i:] -= parts
         S[:, i:, i] = S[:, i, i:]
     return S
 

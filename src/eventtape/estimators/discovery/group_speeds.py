@@ -39,7 +39,12 @@ from eventtape.estimators.discovery.factor_system import (
 )
 from eventtape.estimators.discovery.false_discovery import adjusted
 from eventtape.estimators.discovery.panel_speeds import RESPONSE_RATE, check_panel
-from eventtape.estimators.discovery.ratio_interval import Differences, differences, ratio_interval
+from eventtape.estimators.discovery.ratio_interval import (
+    Differences,
+    differences,
+    effective_freedom,
+    ratio_interval,
+)
 from eventtape.estimators.discovery.refusals import Reason, status_of
 
 __all__ = ["GroupSpeeds", "group_speeds"]
@@ -71,7 +76,9 @@ class _Sums(NamedTuple):
     over: FloatArray  # (1 + n_draws, K) N
     under: FloatArray  # M
     ahead: FloatArray  # N of the lead
-    freedom: float
+    moves: FloatArray  # (n_blocks, K) of the speed without each block
+    lead_moves: FloatArray
+    freedom: float  # at most
     silent: FloatArray  # p-value of no response, (K,)
     n_members: int
     reason: Reason
@@ -106,7 +113,8 @@ def group_speeds(
     beta = np.zeros((y.shape[1], K + 1, 0))
     shape = (len(names), len(eras), K)
     N, M, ahead = (np.full((1 + n_draws, *shape), np.nan) for _ in range(3))
-    freedom = np.ones((*shape[:2], 1))
+    moves, lead_moves = (np.full((weights.shape[1], *shape), np.nan) for _ in range(2))
+    most = np.ones((*shape[:2], 1))
     n_members, n_rows = np.zeros(shape[:2], np.int64), np.zeros(shape[:2], np.int64)
     reasons, silent = np.empty(shape, np.object_), np.full(shape, np.nan)
     for r in range(len(eras)):
@@ -116,17 +124,18 @@ def group_speeds(
             kept = np.flatnonzero(member == a)
             sums = _group(draws, kept)
             N[:, a, r], M[:, a, r], ahead[:, a, r] = sums.over, sums.under, sums.ahead
-            freedom[a, r], n_members[a, r] = sums.freedom, sums.n_members
-            silent[a, r] = sums.silent
+            moves[:, a, r], lead_moves[:, a, r] = sums.moves, sums.lead_moves
+            most[a, r], n_members[a, r], silent[a, r] = sums.freedom, sums.n_members, sums.silent
             reasons[a, r] = [sums.reason] * K
             good = [i for i in kept if draws.reasons[i] is Reason.NONE]
             n_rows[a, r] = counts[good or kept].min()
     still = ~((silent <= _TWO_SE) & (adjusted(silent) <= RESPONSE_RATE))
     reasons[still & (reasons == Reason.NONE)] = Reason.NO_RESPONSE
     M = np.where(still, np.nan, M)
+    freedom, lead_freedom = (effective_freedom(u, most, n_draws) for u in (moves, lead_moves))
     speed = ratio_interval(N[0], M[0], N[1:], M[1:], freedom, level)
-    lead = ratio_interval(ahead[0], M[0], ahead[1:], M[1:], freedom, level)
-    across_N, across_M = np.swapaxes(N, 1, 2), np.swapaxes(M, 1, 2)
+    lead = ratio_interval(ahead[0], M[0], ahead[1:], M[1:], lead_freedom, level)
+    across = (np.swapaxes(x, 1, 2) for x in (N, M, moves))
     return GroupSpeeds(
         names,
         eras,
@@ -139,8 +148,8 @@ def group_speeds(
         lead.p_value,
         n_members,
         n_rows,
-        differences(N, M, freedom, level),
-        differences(across_N, across_M, np.swapaxes(freedom, 0, 1), level),
+        differences(N, M, moves, most, level),
+        differences(*across, np.swapaxes(most, 0, 1), level),
         reasons,
         np.vectorize(status_of, otypes=[object])(reasons),
     )
@@ -152,14 +161,23 @@ def _group(draws: PanelDraws, members: IntArray) -> _Sums:
     kept = [int(i) for i in members if draws.reasons[i] is Reason.NONE]
     if not kept:
         blank, reason = np.full((n_all, K), np.nan), draws.reasons[int(members[0])]
-        return _Sums(blank, blank, blank, 1.0, np.full(K, np.nan), 0, reason)
+        still = np.full((draws.without.impact.shape[0], K), np.nan)
+        return _Sums(blank, blank, blank, still, still, 1.0, np.full(K, np.nan), 0, reason)
     D, B, own = (x[:, kept] for x in (draws.impact, draws.long_run, draws.own))
     errors = np.sum((B[1:] - B[0]) ** 2, axis=1)
     reached = np.sum(errors >= np.sum(B[0] ** 2, axis=0), axis=0)
+    over, under, ahead = _products(B, D), _products(B, B), _products(B, D - own * B)
+    d, b, o = (x[:, kept] for x in draws.without)
+    moves, lead_moves = (
+        np.sum(b * x - B[0] * X[0] - N[0] / under[0] * (b**2 - B[0] ** 2), axis=1) / under[0]
+        for N, x, X in ((over, d, D), (ahead, d - o * b, D - own * B))
+    )
     return _Sums(
-        _products(B, D),
-        _products(B, B),
-        _products(B, D - own * B),
+        over,
+        under,
+        ahead,
+        moves,
+        lead_moves,
         float(draws.freedom[kept].min()),
         (1 + reached) / n_all,
         len(kept),

@@ -15,8 +15,8 @@ robust to heteroskedasticity. One horizon chosen after the fact proves nothing: 
 Their law is drawn. Kim's (2006) random signs keep the size of each move; but a bounded p moves less
 the nearer it is to 0 or 1, so sizes depend on the path, and with signs alone drift is found in 7 to
 10% of martingales at 5%. Here each draw is a new path of a bounded martingale that gets the same
-news: in probits u_t the move of row t is ``+-|u_{t+1} - u_t|`` from wherever the new path stands, up
-with the probability that makes p a martingale, (p - p_down) / (p_up - p_down). Jumps and quiet
+news: in probits u_t the move of row t is ``+-|u_{t+1} - u_t|`` from wherever the new path stands,
+up with the probability that makes p a martingale, (p - p_down) / (p_up - p_down). Jumps and quiet
 hours stay where they were.
 
 What a rejection means. VR < 1: moves are taken back (quoting noise, bid-ask bounce, too much

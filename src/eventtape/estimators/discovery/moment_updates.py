@@ -4,8 +4,8 @@ Sums that are only ever added to and taken from drift, and the walk leaves their
 second sum grows beside the first by additions alone, about an origin of its own, and takes its
 place when it is one window long. With w rows in the window, the sums are then the outcome of at
 most 3 w additions of rows no older than 2 w, whatever the length of the stream: an error of at most
-``3 w eps sum |z z'|`` over those rows. A row costs m^2 products and half as many for the second sum,
-m = n (lags + 2) + 1 and a dummy for each season but one.
+``3 w eps sum |z z'|`` over those rows. A row costs m^2 products and half as many for the second
+sum, m = n (lags + 2) + 1 and a dummy for each season but one.
 """
 
 from __future__ import annotations

@@ -9,6 +9,16 @@ b = N M - c^2 cov(N, M) and d = N^2 - c^2 var N,
 Where a <= 0 the denominator is not distinguished from zero and the interval is the whole line.
 Zero lies outside the interval exactly where |N| > c se(N): test and interval agree. Variances come
 from bootstrap draws, c and p from Student's t.
+
+A variance is no better known than its parts are equal. With u_h what the estimate moves by without
+block h of n, sum u_h^2 is the variance and n times the spread of u_h^2 the variance of that, so by
+matching chi-squared's two moments (Satterthwaite 1946)
+
+    freedom = 2 (sum u^2)^2 / (sum u^4 - (sum u^2)^2 / n),
+
+n for equal normal blocks and fewer where a few restless ones decide. A variance from R draws has
+1 / freedom + 1 / (R - 1) in its place. By n alone, one test in 350 reaches p = .00125, the first
+step of 40 tests at 5%.
 """
 
 from __future__ import annotations
@@ -21,7 +31,7 @@ from scipy.special import stdtr, stdtrit
 from eventtape.arrays import FloatArray
 from eventtape.estimators.discovery.false_discovery import adjusted
 
-__all__ = ["Differences", "Ratio", "differences", "ratio_interval"]
+__all__ = ["Differences", "Ratio", "differences", "effective_freedom", "ratio_interval"]
 
 
 class Ratio(NamedTuple):
@@ -41,6 +51,22 @@ class Differences(NamedTuple):
     upper: FloatArray
     p_value: FloatArray
     adjusted: FloatArray  # Benjamini-Hochberg over all differences made, each pair once
+
+
+def effective_freedom(moves: FloatArray, most: FloatArray, n_draws: int) -> FloatArray:
+    """Degrees of freedom of a variance drawn ``n_draws`` times, shape of one move.
+
+    ``moves`` ``(n_blocks, ...)`` are the estimate's without each block; ``most`` is what equal
+    normal blocks have, and the answer where nothing moves.
+    """
+    total, fourth = np.sum(moves**2, axis=0), np.sum(moves**4, axis=0)
+    least = 3.0 / most
+    unequal = np.divide(
+        fourth, total**2, out=np.broadcast_to(least, total.shape).copy(), where=total**2 > 0.0
+    )
+    known = 2.0 / (np.maximum(unequal, least) - 1.0 / most)
+    freedom: FloatArray = 1.0 / (1.0 / known + 1.0 / (n_draws - 1))
+    return freedom
 
 
 def ratio_interval(
@@ -73,23 +99,25 @@ def ratio_interval(
 
 
 def differences(
-    over: FloatArray, under: FloatArray, freedom: FloatArray, level: float
+    over: FloatArray, under: FloatArray, moves: FloatArray, most: FloatArray, level: float
 ) -> Differences:
     """All differences along the first axis after the draws of ``over / under``, ``(n, n, ...)``.
 
     ``over`` and ``under`` are ``(1 + n_draws, n, ...)``; N_i / M_i - N_j / M_j =
-    (N_i M_j - N_j M_i) / (M_i M_j) is again one ratio.
+    (N_i M_j - N_j M_i) / (M_i M_j) is again one ratio. ``moves`` ``(n_blocks, n, ...)`` are those
+    of each ratio without each block, ``most`` the degrees of freedom each can have.
     """
     n = over.shape[1]
     shape = (n, n, *over.shape[2:])
     out = [np.full(shape, np.nan) for _ in range(4)]
-    df = np.broadcast_to(freedom, over.shape[1:])
+    least = np.broadcast_to(most, over.shape[1:])
     for i in range(n - 1):
         j = slice(i + 1, n)
         N = over[:, i, None] * under[:, j] - over[:, j] * under[:, i, None]
         M = under[:, i, None] * under[:, j]
-        less = np.minimum(df[i], df[j])
-        r = ratio_interval(N[0], M[0], N[1:], M[1:], less, level)
+        apart = moves[:, i, None] - moves[:, j]
+        freedom = effective_freedom(apart, np.minimum(least[i], least[j]), over.shape[0] - 1)
+        r = ratio_interval(N[0], M[0], N[1:], M[1:], freedom, level)
         for to, there, here in zip(
             out,
             (r.ratio, r.lower, r.upper, r.p_value),
