@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 
 from eventtape.estimators.discovery.information_share import shares
 from eventtape.estimators.discovery.pairs import pair_discovery
@@ -50,6 +51,37 @@ def alarms(make, runs, lags=None):
 
 def walks(name, n_rows):
     return lambda run: independent_walks([run, n_rows], n_rows, N, **WALKS[name]).log_prices
+
+
+def together(name, n_rows, n=N):
+    """Independent walks whose volatility moves for all at once: a loud hour, a U, a slow tide."""
+
+    def make(run):
+        rng = np.random.default_rng([run, n_rows, n])
+        size = np.ones(n_rows)
+        if name == "U":
+            size += 10.0 * np.linspace(-1.0, 1.0, n_rows) ** 4
+        elif name == "tide":
+            size = np.exp(lfilter([0.15], [1.0, -0.99], rng.standard_normal(n_rows)))
+        else:
+            size[n_rows // 2 : n_rows // 2 + n_rows // 10] = float(name)
+        return 5e-4 * np.cumsum(size[:, None] * rng.standard_normal((n_rows, n)), axis=0)
+
+    return make
+
+
+@pytest.mark.parametrize(("n_rows", "name", "n"), [(390, "10", N), (60, "U", N), (390, "5", 13)])
+def test_walks_that_are_loud_together(n_rows, name, n):
+    """Without the sign law a leader is named in 100, 71 and 17% of runs."""
+    assert alarms(together(name, n_rows, n), 60)[0] <= 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [2, 13, N])
+@pytest.mark.parametrize("n_rows", [60, 390])
+@pytest.mark.parametrize("name", ["10", "5", "U", "tide"])
+def test_walks_that_are_loud_together_500_times(name, n_rows, n):
+    assert alarms(together(name, n_rows, n), 500)[0] <= 0.05
 
 
 def stationary(n_rows, phi, *, both):

@@ -31,6 +31,7 @@ class _Asked(NamedTuple):
     probability: str | None
     groups: tuple[tuple[str, tuple[str, ...]], ...]
     same: tuple[tuple[str, ...], ...]
+    truth: str = ""
 
 
 def leadership(
@@ -73,7 +74,9 @@ def leadership(
     session: Annotated[
         str | None, typer.Option(help="Keep the regular hours of this calendar only, such as XNYS.")
     ] = None,
-    gap: Annotated[str, typer.Option(help="A gap longer than this ends a session.")] = "1h",
+    gap: Annotated[
+        str | None, typer.Option(help="A gap longer than this ends a session (else 1h).")
+    ] = None,
     pair_lags: Annotated[
         int | None, typer.Option(help="Lags of the pairs (else as many as the series ask for).")
     ] = None,
@@ -99,11 +102,13 @@ def leadership(
     from eventtape.studies.panel_leadership_rows import LeadershipConfig
 
     asked = _asked(prices, simulate, market, probability, group, same)
+    _check_folder(out)
     frame = asked.prices
     if step is not None:
         from eventtape.sources.wide_prices import at_step
 
         frame = at_step(frame, duration_ns(step))
+    gap_ns = _gap_ns(frame, gap)
     config = LeadershipConfig(
         market=asked.market,
         probability=asked.probability,
@@ -114,7 +119,7 @@ def leadership(
         regime_edges=_numbers(edges, float, "--edges"),
         resolution=_numbers(resolution, int, "--resolution"),
         calendar=session,
-        max_gap_s=duration_ns(gap) / SECOND,
+        max_gap_s=gap_ns / SECOND,
         pair_lags=pair_lags,
         lags=lags,
         forecast_lags=forecast_lags,
@@ -126,7 +131,14 @@ def leadership(
     with wiring.progress_bar(quiet=as_json) as bar:
         tell = wiring.one_line(bar, "leadership")
         try:
-            result = run(frame, config, simulated=asked.simulated, progress=tell)
+            result = run(
+                frame,
+                config,
+                simulated=asked.simulated,
+                source="" if prices is None else prices.name,
+                truth=asked.truth,
+                progress=tell,
+            )
         except InputError as error:
             raise (error if prices is None else error.at(prices)) from None
     report = _save(result, out, lake, asked.dataset)
@@ -163,6 +175,7 @@ def _asked(
             probability or made.probability,
             tuple(_group(text) for text in group or ()) or tuple(made.groups.items()),
             tuple(_names(text) for text in same or ()) or (made.same,),
+            made.truth,
         )
     if prices is None:
         error = InputError("a table of prices", met="none")
@@ -176,6 +189,26 @@ def _asked(
     groups = tuple(_group(text) for text in group or ())
     named = tuple(_names(text) for text in same or ())
     return _Asked(frame, simulated, prices.stem, market, probability, groups, named)
+
+
+def _check_folder(out: Path) -> None:
+    """Refuse an ``--out`` that is a file, before the study runs."""
+    at = next(path for path in (out, *out.parents) if path.exists())
+    if not at.is_dir():
+        raise InputError("a folder for --out", met="a file", file=at)
+
+
+def _gap_ns(prices: pl.DataFrame, gap: str | None) -> int:
+    """The longest gap inside a session; one shorter than the rows would end one at each."""
+    from eventtape.clock import HOUR, duration_ns
+    from eventtape.sources.wide_prices import usual_ns
+
+    if gap is None:
+        return HOUR
+    asked, usual = duration_ns(gap), usual_ns(prices)
+    if asked < usual:
+        raise InputError(f"--gap no shorter than the rows, {usual / 1e9:g} seconds apart", met=gap)
+    return asked
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -211,7 +244,7 @@ def _save(result: PanelLeadership, out: Path, lake: Path, dataset: str) -> Path:
     from eventtape.wholefile import write_whole
 
     text = json.dumps(contract(result), indent=1, allow_nan=False) + "\n"
-    partition = {"dataset": dataset, "data": "simulated" if result.simulated else "real"}
+    partition = {"dataset": dataset, "data": "simulated" if result.simulated else "given"}
     command = " ".join(["eventtape", *sys.argv[1:]])
     report = write_panel_report(result, out / "leadership.html", command=command)
     write_whole(out / "leadership.json", text)

@@ -15,7 +15,7 @@ from eventtape.arrays import Status
 from eventtape.cli.terminal import COLOURS, NONE
 from eventtape.clock import format_ns
 from eventtape.studies.findings import minutes
-from eventtape.studies.panel_findings import findings, reasons
+from eventtape.studies.panel_findings import findings, reasons, sessions_words
 from eventtape.studies.panel_leadership_rows import PanelLeadership
 
 __all__ = ["show_leadership"]
@@ -27,11 +27,13 @@ def show_leadership(result: PanelLeadership, report: Path) -> None:
     if result.simulated:
         words = "SIMULATED DATA: no number below is a market's"
         console.print(Panel(words, style="bold white on red"))
+    if result.truth:
+        console.print(f"[bold]Truth:[/bold] {escape(result.truth)}\n")
     first, last = (format_ns(ns, seconds=False) for ns in (result.from_ns, result.to_ns))
     n = result.series.height
     console.print(
         f"[bold]Who moves first among {n} series[/bold], {first} to {last}, "
-        f"{result.sessions} sessions at {minutes(result.step_s)}\n"
+        f"{sessions_words(result)} at {minutes(result.step_s)}, data {escape(result.data)}\n"
     )
     for finding in findings(result):
         colour = COLOURS.get(finding.status, "red")
@@ -52,7 +54,11 @@ def _pairs(result: PanelLeadership) -> Table | None:
         return None
     counted = ", ".join(f"{n} {why}" for why, n in reasons(result.pairs)) or "none"
     table = _table(
-        f"Pairs that share one trend; refused: {counted}", "pair", "leader", "PILS", "interval"
+        f"Pairs that share one trend; refused: {counted}",
+        "pair",
+        "leader",
+        "PILS of the first",
+        "interval",
     )
     for r in shown.iter_rows(named=True):
         table.add_row(

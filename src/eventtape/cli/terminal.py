@@ -20,7 +20,9 @@ from eventtape.studies.leadership_findings import (
     measured_by,
     placebo_sentence,
     step_words,
+    trend_caution,
 )
+from eventtape.studies.words import chance
 
 if TYPE_CHECKING:
     import polars as pl
@@ -70,9 +72,9 @@ def _gaps(result: DiffusionResult) -> Table:
 
 def _leaders(result: DiffusionResult) -> Table:
     """Every leader that is identified, by method and step, and what the rules find on noise."""
-    placebo = placebo_sentence(result)
+    caption = " ".join(filter(None, (placebo_sentence(result), trend_caution(result))))
     title = f"Who moved first, {result.config.level:.0%} interval"
-    table = Table(title=title, caption=placebo or None)
+    table = Table(title=title, caption=caption or None)
     for name in ("leader", "follower", "method", "step", "by", "interval", "q"):
         table.add_column(name, justify="right" if name in {"by", "interval", "q"} else "left")
     led = [edge for edge in result.leadership.edges if edge.leader is not None]
@@ -84,7 +86,7 @@ def _leaders(result: DiffusionResult) -> Table:
             step_words(edge),
             measured_by(edge) or NONE,
             between(edge) or NONE,
-            f"{edge.q_value:.3f}",
+            chance(edge.q_value),
         )
     if not led:
         table.add_row("nobody", *[NONE] * 6)

@@ -13,6 +13,7 @@ from eventtape.figures import style
 from eventtape.figures.words import plain
 from eventtape.studies import DiffusionResult
 from eventtape.studies.leadership_rows import Rolling
+from eventtape.studies.words import chance
 
 __all__ = ["rolling_figures"]
 
@@ -39,7 +40,8 @@ def _pair(result: DiffusionResult, first: str, second: str, x_range: Range1d) ->
     reach = result.config.max_lag_s
     ends = [v for row in given for v in (row.lower, row.upper) if math.isfinite(v)]
     limits = style.range_over(ends, include=[0.0] if given else [-reach, reach])
-    y = style.Limits(limits.low, limits.high + 0.16 * (limits.high - limits.low))  # room for marks
+    tall = limits.high - limits.low  # room above for marks, below for the word of a simulated night
+    y = style.Limits(limits.low - 0.1 * tall * result.simulated, limits.high + 0.16 * tall)
     fig = style.frame(
         result,
         title=f"{plain(second, 18)} behind {plain(first, 18)}",
@@ -49,7 +51,7 @@ def _pair(result: DiffusionResult, first: str, second: str, x_range: Range1d) ->
     )
     style.utc_axis(fig)
     style.add_zero(fig)
-    _given(fig, given, rows, first, second)
+    _given(fig, given, rows, first, second, result.config.n_draws)
     top = y.high - 0.06 * (y.high - y.low)
     for status, (marker, colour) in MARKS.items():
         _held(fig, [row for row in rows if row.status is status], status, marker, colour, top)
@@ -59,7 +61,9 @@ def _pair(result: DiffusionResult, first: str, second: str, x_range: Range1d) ->
     return fig
 
 
-def _given(fig: figure, given: list[Rolling], rows: list[Rolling], first: str, second: str) -> None:
+def _given(
+    fig: figure, given: list[Rolling], rows: list[Rolling], first: str, second: str, draws: int
+) -> None:
     """Lags with their intervals; the line breaks where a window has none."""
     path = style.source(
         f"rolling line {first} {second}",
@@ -72,7 +76,7 @@ def _given(fig: figure, given: list[Rolling], rows: list[Rolling], first: str, s
         lag=[row.lag_s for row in given],
         lower=[row.lower for row in given],
         upper=[row.upper for row in given],
-        p=[row.p_value for row in given],
+        p=[chance(row.p_value, draws) for row in given],
     )
     fig.line("ts", "lag", source=path, color=style.BLUE, line_width=1)
     fig.segment("ts", "lower", "ts", "upper", source=data, color=style.BLUE, line_width=3)
@@ -86,7 +90,7 @@ def _given(fig: figure, given: list[Rolling], rows: list[Rolling], first: str, s
         **style.labelled("lag and interval", when=given),
     )
     tips = [("lag", "@lag{0.0} s"), ("from", "@lower{0.0} s"), ("to", "@upper{0.0} s")]
-    style.add_hover(fig, [dots], [*tips, ("p of no link", "@p{0.000}")], clock="ts")
+    style.add_hover(fig, [dots], [*tips, ("p of no link", "@p")], clock="ts")
 
 
 def _held(

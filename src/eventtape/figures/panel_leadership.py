@@ -23,17 +23,24 @@ REFUSED = (
     ("no common trend", "#ececec", (Reason.RANK_0,)),
     ("equality not excluded", "#cfcfcf", (Reason.EQUAL,)),
     ("too coarse a step", "#a9a9a9", (Reason.WIDE, Reason.STALE)),
+    ("too few rows", "#939393", (Reason.FEW_ROWS,)),
     ("other reason", "#7d7d7d", ()),
 )
 _LONGEST = 3.0  # an interval reaches no further than this many widths of the dots themselves
 _LABEL = 10
+_MOST_GREY = 20  # series in a map that names nobody: more are screens of one grey
 
 
 def pair_map(result: PanelLeadership) -> figure | None:
-    """Every pair as two cells: coloured where a leader is named, grey by reason where none is."""
+    """Every pair as two cells: coloured where a leader is named, grey by reason where none is.
+
+    None where there are no pairs, or many series and nobody named.
+    """
     if result.pairs.is_empty():
         return None
     names = [n for n in result.series["name"] if n in _priced(result)]
+    if len(names) > _MOST_GREY and result.pairs["leader"].null_count() == result.pairs.height:
+        return None
     place = {name: i for i, name in enumerate(names)}
     cells: dict[str, list[dict[str, Any]]] = {}
     for row in result.pairs.iter_rows(named=True):

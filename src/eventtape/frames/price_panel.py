@@ -48,6 +48,8 @@ class PricePanel(NamedTuple):
 
     def every(self, multiple: int) -> PricePanel:
         """Every ``multiple``-th row of each session, the first among them."""
+        if multiple < 1:
+            raise InputError("a multiple of the step of at least 1", met=multiple)
         starts = np.flatnonzero(np.r_[True, np.diff(self.sessions) != 0])
         within = np.arange(self.ts.size) - np.repeat(starts, np.diff(np.r_[starts, self.ts.size]))
         kept = within % multiple == 0
@@ -71,6 +73,8 @@ class PricePanel(NamedTuple):
     def moments(self, lags: int) -> Moments:
         """Sums of products for a VECM over the runs of whole rows inside sessions."""
         seen = np.isfinite(self.levels).all(axis=1)
+        if not seen.any():
+            return blank_moments(len(self.names), lags, 0, np.zeros(len(self.names)))
         run = np.cumsum(np.r_[True, (np.diff(self.sessions) != 0) | (np.diff(seen) != 0)])
         origin = self.levels[np.argmax(seen)]
         parts = [
@@ -107,6 +111,7 @@ def as_panel(
     """The panel of a frame; a panel as it is, its sessions and probabilities fixed already."""
     if isinstance(prices, PricePanel):
         return prices
+    _polars(prices)
     return price_panel(prices, probabilities=probabilities, calendar=calendar, max_gap_s=max_gap_s)
 
 
@@ -123,6 +128,7 @@ def price_panel(
     or have no zone, a column that holds no numbers, a price not above 0, a probability not between
     0 and 1, a series without prices. ``max_gap_s`` may be infinite.
     """
+    _polars(prices)
     if "ts" not in prices.columns:
         raise InputError("a column 'ts' of times", met=", ".join(prices.columns), column="ts")
     odds = frozenset(probabilities)
@@ -130,7 +136,8 @@ def price_panel(
     for name in sorted(odds - set(names)):
         raise InputError(f"a column among {', '.join(names)}", met=name)
     if not names or prices.height < 3:  # noqa: PLR2004  two rows make one difference
-        raise InputError("at least one series and three rows", met=(len(names), prices.height))
+        met = f"{len(names)} series, {prices.height} rows"
+        raise InputError("at least one series and three rows", met=met)
     if not max_gap_s > 0.0:
         raise InputError("a longest gap above 0 seconds", met=max_gap_s)
     ts = _times(prices["ts"])
@@ -159,9 +166,21 @@ def tidy(columns: Mapping[str, Any]) -> pl.DataFrame:
     return frame.with_columns(pl.col(floats).fill_nan(None))
 
 
+def _polars(prices: object) -> None:
+    if not isinstance(prices, pl.DataFrame):
+        met = f"{type(prices).__module__.partition('.')[0]} {type(prices).__name__}"
+        raise InputError("a Polars frame, such as pl.from_pandas(prices)", met=met)
+
+
 def _times(ts: pl.Series) -> IntArray:
-    if not isinstance(ts.dtype, pl.Datetime) or ts.dtype.time_zone != "UTC":
-        raise InputError(f"times of type {_TIME}", met=str(ts.dtype), column="ts")
+    if ts.dtype.is_integer():
+        wanted = f"times of type {_TIME}; say what integers count: pl.from_epoch(ts, 'ns'), then "
+        raise InputError(wanted + ".dt.replace_time_zone('UTC')", met=str(ts.dtype), column="ts")
+    if not isinstance(ts.dtype, pl.Datetime) or ts.dtype.time_zone is None:
+        raise InputError(
+            f"times of type {_TIME}, or of another zone", met=str(ts.dtype), column="ts"
+        )
+    ts = ts.dt.convert_time_zone("UTC")
     empty = ts.is_null().arg_true()
     if len(empty):
         raise InputError("a time", met="none", row=int(empty[0]) + 1, column="ts")
@@ -183,7 +202,7 @@ def _levels(series: pl.Series, *, odds: bool) -> FloatArray:
     wrong = np.flatnonzero(~np.isnan(x) & ~((x > 0.0) & (x < top)))
     if wrong.size:
         at = int(wrong[0])
-        wanted = "a probability between 0 and 1" if odds else "a finite price above 0"
+        wanted = "a probability strictly between 0 and 1" if odds else "a finite price above 0"
         raise InputError(wanted, met=float(x[at]), row=at + 1, column=series.name)
     if np.isnan(x).all():
         raise InputError("a series with prices", met="none", column=series.name)

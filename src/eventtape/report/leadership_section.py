@@ -13,6 +13,11 @@ from eventtape.studies.words import minutes
 __all__ = ["leadership_section"]
 
 NO_PLACEBO = "The rules were not tried on shuffled feeds, so how often they err here is not known."
+STEPS = "Leaders by step"
+LEAST = (
+    "q is adjusted over the pairs that one method asked at one step, and each step is held to 5% "
+    "by itself; the least q of a row is the smallest over its steps, not adjusted for that choice."
+)
 
 
 def leadership_section(result: DiffusionResult) -> Section:
@@ -55,7 +60,8 @@ def leadership_section(result: DiffusionResult) -> Section:
         (*windows, *curves),
         join(
             [
-                element("h3", "Leaders by step"),
+                element("h3", STEPS, id="leaders-by-step"),
+                element("p", LEAST),
                 leadership_tables.frequency_tables(result),
                 leadership_tables.placebo_table(result),
                 element("h3", "Each pair by itself"),
@@ -78,4 +84,5 @@ def leadership_section(result: DiffusionResult) -> Section:
         ),
         last=() if rest is None else (rest,),
         note=placebo,
+        marks=(("leaders-by-step", STEPS),),
     )

@@ -7,9 +7,9 @@ import math
 from eventtape.report.cells import DASH, number
 from eventtape.report.html import Column, Html, badge, element, join, table
 from eventtape.studies import DiffusionResult
-from eventtape.studies.leadership_findings import between, measured_by
-from eventtape.studies.leadership_rows import METHODS, Edge, Method, Spillover
-from eventtape.studies.words import minutes
+from eventtape.studies.leadership_findings import between, measured_by, trend_caution
+from eventtape.studies.leadership_rows import METHODS, Edge, Method, Placebo, Spillover
+from eventtape.studies.words import chance, minutes
 
 __all__ = ["frequency_tables", "martingale_table", "placebo_table", "spillover_table"]
 
@@ -49,7 +49,9 @@ def _by_step(result: DiffusionResult, method: Method) -> Html:
         )
         for pair, row in cells.items()
     ]
-    return table(TITLES[method], columns, rows)
+    caution = trend_caution(result) if method == "shared trend" else ""
+    made = table(TITLES[method], columns, rows)
+    return join([made, element("p", caution, class_="warning")]) if caution else made
 
 
 def _cell(edge: Edge | None) -> str:
@@ -64,7 +66,7 @@ def _cell(edge: Edge | None) -> str:
 
 def _least(edges: list[Edge]) -> str:
     known = [edge.q_value for edge in edges if math.isfinite(edge.q_value)]
-    return number(min(known), ".3f") if known else DASH
+    return chance(min(known)) if known else DASH
 
 
 def martingale_table(result: DiffusionResult) -> Html:
@@ -88,9 +90,9 @@ def martingale_table(result: DiffusionResult) -> Html:
             minutes(horizon * row.step_s),
             number(row.ratios[k], ".2f", status=row.status),
             _band(row.null_lower[k], row.null_upper[k]),
-            number(row.p_value, ".3f"),
+            chance(row.p_value, result.config.n_draws),
             number(row.drift, "+.5f"),
-            number(row.drift_p, ".3f"),
+            chance(row.drift_p, result.config.n_draws),
             f"{row.n_rows:,}",
             badge(row.status),
         )
@@ -149,6 +151,7 @@ def placebo_table(result: DiffusionResult) -> Html:
         Column("Method", numeric=False),
         Column("Runs that named a leader"),
         Column("Runs"),
+        Column("Asked in"),
         Column("Rate, 95% interval"),
         Column("Draws"),
     ]
@@ -157,9 +160,16 @@ def placebo_table(result: DiffusionResult) -> Html:
             row.method,
             f"{row.named}",
             f"{row.runs}",
-            f"{row.named / row.runs:.1%} ({row.rate_low:.1%} to {row.rate_high:.1%})",
+            f"{row.asked}",
+            _placebo_rate(row),
             f"{row.n_draws}",
         )
         for row in result.leadership.placebos
     ]
     return table("The same rules on shuffled feeds, where nobody leads", columns, rows)
+
+
+def _placebo_rate(row: Placebo) -> str:
+    if not row.asked:
+        return element("span", f"{DASH} not asked", class_="why")
+    return f"{row.named / row.asked:.1%} ({row.rate_low:.1%} to {row.rate_high:.1%})"

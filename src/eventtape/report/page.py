@@ -120,7 +120,8 @@ def _heading(result: DiffusionResult) -> Html:
 
 
 def _contents(parts: tuple[Section, ...]) -> Html:
-    links = [("findings", "Findings"), *((part.key, part.title) for part in parts)]
+    links = [("findings", "Findings")]
+    links += [link for part in parts for link in ((part.key, part.title), *part.marks)]
     links += [("inputs", "Inputs"), ("remake", "Make it again")]
     items = [element("li", element("a", title, href=f"#{key}")) for key, title in links]
     return element("nav", element("ul", *items), aria_label="Contents")

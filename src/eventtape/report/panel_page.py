@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -22,21 +23,30 @@ from eventtape.report.cells import DASH, setting
 from eventtape.report.html import Column, Html, badge, element, join, table
 from eventtape.report.page import BANNER, POLICY
 from eventtape.studies.findings import minutes
-from eventtape.studies.panel_findings import findings, placebo_sentence, reasons
+from eventtape.studies.panel_findings import (
+    findings,
+    p_words,
+    placebo_sentence,
+    reasons,
+    sessions_words,
+)
 from eventtape.studies.panel_leadership_rows import PanelLeadership
 from eventtape.wholefile import write_whole
 
 __all__ = ["render_panel", "write_panel_report"]
 
+_Part = tuple[str, str, pl.DataFrame, Callable[[PanelLeadership], Html]]
 _SHARED = (Reason.NONE, Reason.EQUAL, Reason.WIDE)  # one relation was found
 _PROSE = {
     "pairs": "A leader is named where two prices share one trend, the bounds of the information "
-    "share are no wider than one half, and the interval of PILS leaves equality, each adjusted for "
-    "all pairs asked. Grey is a refusal, not a tie: two companies share no trend, and then the "
-    "question who leads has no answer.",
+    "share are no wider than one half, and the interval of PILS leaves equality. Both tests are "
+    "adjusted for all pairs asked: the choice false_discovery governs that of one trend, one less "
+    "level that of equality. Grey is a refusal, not a tie: two companies share no trend, and then "
+    "the question who leads has no answer. PILS compares speeds alone; information and component "
+    "shares also fall with a price's own noise, so they may name the quieter and not the faster.",
     "identities": "Prices of one security keep together by identity, so the relation is imposed "
-    "and not estimated. Two share classes have none: their relation is used only where it is found "
-    "and not rejected.",
+    "and not estimated; where the data say that the two drift apart nobody is named. Two share "
+    "classes have no identity: their relation is used only where it is found and not rejected.",
     "speeds": "Speed is the part of the long-run response to a permanent shock that arrives in the "
     "row of the shock: 1 at once, below 1 late, above 1 too far at first. A leader is named by the "
     "difference to the factor's own speed.",
@@ -44,7 +54,8 @@ _PROSE = {
     "long run. Regimes are ranges of the probability.",
     "resolution": "The same pairs at coarser steps. A lead shorter than the step is lost, and the "
     "bounds then say so by their width.",
-    "panel": "Moving together is not leading. A forecast that helps may be a third series, or a "
+    "panel": "Gives and takes are shares of the variance of forecasts {horizon} rows ahead: what a "
+    "series sends to the others, what it has from them, and the first less the second. Moving together is not leading. A forecast that helps may be a third series, or a "
     "price that stands still.",
 }
 
@@ -77,6 +88,7 @@ def render_panel(result: PanelLeadership, *, command: str = "eventtape leadershi
         "body",
         _banner(result),
         element("header", element("h1", "Who moves first"), _facts(result)),
+        _contents(result),
         element("main", _findings(result), *_sections(result, boxes), _remake(result, command)),
         Html(script),
     )
@@ -94,15 +106,16 @@ def _banner(result: PanelLeadership) -> Html:
     if not result.simulated:
         return Html("")
     said = " Every number and picture below comes from a random generator, none is a market's."
-    return element("div", element("strong", BANNER), said, class_="banner", role="alert")
+    truth = element("p", f"Truth: {result.truth}") if result.truth else Html("")
+    return element("div", element("strong", BANNER), said, truth, class_="banner", role="alert")
 
 
 def _facts(result: PanelLeadership) -> Html:
     facts = [
         ("Series", ", ".join(result.series["name"])),
         ("Window", f"{_clock(result.from_ns)} to {_clock(result.to_ns)} UTC"),
-        ("Step", f"{minutes(result.step_s)}, {result.sessions} sessions"),
-        ("Data", "simulated" if result.simulated else "real"),
+        ("Step", f"{minutes(result.step_s)}, {sessions_words(result)}"),
+        ("Data", result.data),
     ]
     rows = [join([element("dt", name), element("dd", text)]) for name, text in facts]
     return element("dl", *rows, class_="facts")
@@ -123,7 +136,16 @@ def _findings(result: PanelLeadership) -> Html:
     )
 
 
-def _sections(result: PanelLeadership, boxes: dict[str, str]) -> list[Html]:
+def _contents(result: PanelLeadership) -> Html:
+    links = [("findings", "Findings"), *((key, title) for key, title, *_ in _parts(result))]
+    items = [
+        element("li", element("a", title, href=f"#{key}"))
+        for key, title in (*links, ("remake", "Make it again"))
+    ]
+    return element("nav", element("ul", *items), aria_label="Contents")
+
+
+def _parts(result: PanelLeadership) -> list[_Part]:
     parts = [
         ("pairs", "Pairs of prices", result.pairs, _pair_table),
         ("identities", "One security, several quotes", result.identities, _identity_table),
@@ -132,10 +154,13 @@ def _sections(result: PanelLeadership, boxes: dict[str, str]) -> list[Html]:
         ("resolution", "Resolution", result.resolution, _resolution_table),
         ("panel", "The panel as a whole", result.spillovers, _panel_tables),
     ]
+    return [part for part in parts if part[2].height]
+
+
+def _sections(result: PanelLeadership, boxes: dict[str, str]) -> list[Html]:
     return [
         _section(result, key, title, boxes, shown(result))
-        for key, title, frame, shown in parts
-        if frame.height
+        for key, title, _, shown in _parts(result)
     ]
 
 
@@ -148,12 +173,18 @@ def _section(
     return element(
         "section",
         element("h2", title, id=key),
-        element("p", _PROSE[key]),
+        element("p", _PROSE[key].format(horizon=result.config.horizon)),
+        _undrawn(result) if key == "pairs" and not drawn else Html(""),
         element("figure", element("div", *drawn, class_=kind)) if drawn else Html(""),
         _placebo(result, methods) if methods and result.placebo.height else Html(""),
         below,
         aria_labelledby=key,
     )
+
+
+def _undrawn(result: PanelLeadership) -> Html:
+    n = result.pairs.height
+    return element("p", f"Nobody is named in {n:,} pairs: a map of them would be grey throughout.")
 
 
 def _placebo(result: PanelLeadership, methods: tuple[str, ...]) -> Html:
@@ -188,7 +219,7 @@ def _pair_rows(pairs: pl.DataFrame, caption: str) -> Html:
             _span(r["pils_lower"], r["pils_upper"]),
             _span(r["is_last"], r["is_first"]),
             _number(r["component"]),
-            _number(r["p_none"], ".3g"),
+            _p(r["p_none"]),
             f"{r['n_rows']:,}",
             r["reason"] or DASH,
         )
@@ -198,7 +229,15 @@ def _pair_rows(pairs: pl.DataFrame, caption: str) -> Html:
 
 
 def _identity_table(result: PanelLeadership) -> Html:
-    columns = ["Pair", "Kind", "Leader", "Speeds", "Difference", "Interval", "PILS of the first"]
+    columns = [
+        "Pair",
+        "Kind",
+        "Leader",
+        "Speeds",
+        "Second less first",
+        "Interval",
+        "PILS of the first",
+    ]
     columns += ["p of (1, -1)", "Why not"]
     rows = [
         (
@@ -209,7 +248,7 @@ def _identity_table(result: PanelLeadership) -> Html:
             _number(r["difference"], "+.2f"),
             _span(r["lower"], r["upper"]),
             _number(r["pils"]),
-            _number(r["p_relation"], ".3g"),
+            _p(r["p_relation"]),
             r["reason"] or DASH,
         )
         for r in result.identities.iter_rows(named=True)
@@ -228,7 +267,7 @@ def _speed_table(result: PanelLeadership) -> Html:
             _span(r["lower"], r["upper"]),
             _number(r["lead"], "+.2f"),
             _span(r["lead_lower"], r["lead_upper"]),
-            _number(r["lead_q"], ".3g"),
+            _p(r["lead_q"]),
             r["leader"] or DASH,
             f"{r['n_rows']:,}",
             r["reason"] or DASH,
@@ -272,7 +311,7 @@ def _difference_table(frame: pl.DataFrame, held: str, caption: str) -> Html:
             r["factor"],
             _number(r["difference"], "+.2f"),
             _span(r["lower"], r["upper"]),
-            _number(r["q_value"], ".3g"),
+            _p(r["q_value"]),
         )
         for r in frame.iter_rows(named=True)
     ]
@@ -330,7 +369,7 @@ def _panel_tables(result: PanelLeadership) -> Html:
         (
             f"{r['cause']} helps to forecast {r['effect']}",
             _number(r["statistic"], ".1f"),
-            _number(r["q_value"], ".3g"),
+            _p(r["q_value"]),
         )
         for r in found.iter_rows(named=True)
     ]
@@ -358,6 +397,10 @@ def _columns(names: list[str], *, text: Any) -> list[Column]:
 
 def _number(value: float | None, form: str = ".2f") -> str:
     return DASH if value is None or not math.isfinite(value) else f"{value:{form}}"
+
+
+def _p(value: float | None) -> str:
+    return DASH if value is None or not math.isfinite(value) else p_words(value)
 
 
 def _span(lower: float | None, upper: float | None) -> str:

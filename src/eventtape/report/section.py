@@ -23,3 +23,4 @@ class Section(NamedTuple):
     below: Html
     last: tuple[figure, ...] = ()  # wide ones that come after the grid
     note: Html = Html("")  # what must be read with the figures, set before them
+    marks: tuple[tuple[str, str], ...] = ()  # headings inside to jump to: key and title

@@ -20,7 +20,8 @@ from eventtape.report.cells import (
 from eventtape.report.html import Column, Html, badge, element, table
 from eventtape.studies import DiffusionResult
 from eventtape.studies.diffusion_rows import LeadLagRow, Score
-from eventtape.studies.findings import minutes
+from eventtape.studies.leadership import enough_draws
+from eventtape.studies.words import chance, minutes
 
 __all__ = [
     "comparison_table",
@@ -104,6 +105,7 @@ def lead_lag_table(result: DiffusionResult) -> Html:
         Column("Resolution"),
         Column("Status", numeric=False),
     ]
+    draws = enough_draws(len(result.lead_lags), result.config, result.config.n_draws)
     rows = [
         (
             f"{row.first} · {row.second}",
@@ -111,7 +113,7 @@ def lead_lag_table(result: DiffusionResult) -> Html:
             number(row.lag_s, ".1f", " s", row.status),
             _lag_span(row),
             number(row.ratio, ".1f"),
-            number(row.p_value, ".3f"),
+            chance(row.p_value, draws),
             number(row.resolution_s, ".0f", " s"),
             badge(row.status),
         )

@@ -3,7 +3,8 @@ r"""A wide frame of prices whose leaders are known: a market, names, two venues,
 Simulated. ``MKT`` and the probability ``ODDS`` (in probits) are walks; names answer to both with
 known shares at once (:mod:`.factor_arrivals`): ``FUND1, FUND2`` all of it, ``SLOW1`` to ``SLOW3``
 half in the minute of the shock. ``VENUE1`` and ``VENUE2`` quote one security at speeds .8 and .4
-(:mod:`.price_leaders`): the first leads, PILS .8. ``ALONE`` walks by itself. Six sessions of 390
+(:mod:`.price_leaders`): the first leads, PILS .8. ``ALONE`` walks by itself. The factors' own speed
+is 1, so the true lead over either is 0 for the funds and -.5 for the slow names. Six sessions of 390
 minutes, with a night between each two in which nothing moves.
 """
 
@@ -26,6 +27,12 @@ __all__ = ["LeaderFrame", "leader_frame"]
 SESSIONS, ROWS = 6, 390
 FUNDS, SLOW, VENUES = ("FUND1", "FUND2"), ("SLOW1", "SLOW2", "SLOW3"), ("VENUE1", "VENUE2")
 ODDS_SD = 0.02  # of the probit a minute
+TRUTH = (
+    "VENUE1 leads VENUE2 (speeds 0.80 and 0.40, PILS 0.80); SLOW1 to SLOW3 follow MKT and ODDS "
+    "(speed 0.50, so -0.50 less the factor's); FUND1 and FUND2 move with both at once (speed 1, "
+    "difference 0: a leader named there is false); ALONE and the venues answer neither; no other "
+    "pair of prices shares a trend."
+)
 
 
 class LeaderFrame(NamedTuple):
@@ -36,6 +43,7 @@ class LeaderFrame(NamedTuple):
     probability: str
     groups: dict[str, tuple[str, ...]]
     same: tuple[str, ...]  # quotes of one security, the leader first
+    truth: str  # what an answer should say, in a sentence
 
 
 def leader_frame(seed: int) -> LeaderFrame:
@@ -54,7 +62,8 @@ def leader_frame(seed: int) -> LeaderFrame:
     columns |= {"ODDS": ndtr(names.factors[:, 1] * (ODDS_SD / STEP_SD))}
     ts = pl.Series("ts", _minutes()).cast(pl.Datetime("ns", "UTC"))
     groups = {"funds": FUNDS, "slow names": SLOW}
-    return LeaderFrame(pl.DataFrame({"ts": ts, **columns}), "MKT", "ODDS", groups, VENUES)
+    frame = pl.DataFrame({"ts": ts, **columns})
+    return LeaderFrame(frame, "MKT", "ODDS", groups, VENUES, TRUTH)
 
 
 def _minutes() -> IntArray:

@@ -186,7 +186,7 @@ def _false_leaders(linked: DiffusionResult, placebo: DiffusionResult) -> list[Ch
     out.append(Check(quantity, f"any method, {alone}", alpha, True, bool(named)))
     for row in linked.leadership.placebos:
         by = "any method" if row.method == "any" else row.method
-        out.append(Check(quantity, f"{by}, shuffled feeds", alpha, True, row.named > 0))
+        out.append(Check(quantity, f"{by}, shuffled feeds", alpha, row.asked > 0, row.named > 0))
     return out
 
 

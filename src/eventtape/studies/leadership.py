@@ -26,6 +26,7 @@ from eventtape.studies.events import Event
 from eventtape.studies.leadership_columns import (
     Column,
     column,
+    could_answer,
     longest_run,
     reach,
     smallest_tick,
@@ -210,21 +211,26 @@ def _martingale(contract: Feed, step_s: float, event: Event, config: Config) -> 
 def _placebos(
     feeds: Sequence[Feed], event: Event, config: Config, tell: Callable[[int], None]
 ) -> tuple[Placebo, ...]:
-    """How many runs name any leader, by method and by any."""
+    """How many runs name any leader, by method and by any, of those that could."""
     if config.placebo_runs == 0:
         return ()
     pairs = len(feeds) * (len(feeds) - 1) // 2
     draws = enough_draws(pairs, config, PLACEBO_DRAWS)
     quick = replace(config, n_draws=draws)
     named: dict[Method | Literal["any"], int] = dict.fromkeys((*METHODS, "any"), 0)
+    asked = dict(named)
     for run in range(config.placebo_runs):
         edges = _placebo_edges(shuffled(feeds, event, seed=(config.seed, run)), event, quick)
         met = {edge.method for edge in edges if edge.leader is not None}
+        able = {edge.method for edge in edges if could_answer(edge)}
         for method in named:
             named[method] += bool(met) if method == "any" else method in met
+            asked[method] += bool(able) if method == "any" else method in able
         tell(run + 1)
     return tuple(
-        Placebo(method, config.placebo_runs, count, *wilson(count, config.placebo_runs), draws)
+        Placebo(
+            method, config.placebo_runs, count, *wilson(count, asked[method]), draws, asked[method]
+        )
         for method, count in named.items()
     )
 

@@ -17,6 +17,7 @@ import numpy as np
 from eventtape.arrays import BoolArray, FloatArray, IntArray, Status
 from eventtape.clock import SECOND
 from eventtape.estimators.discovery.martingale import probit
+from eventtape.estimators.discovery.refusals import Reason
 from eventtape.studies.diffusion_rows import Config
 from eventtape.studies.leadership_rows import Edge, Method
 from eventtape.tape import Feed
@@ -28,6 +29,7 @@ __all__ = [
     "Column",
     "blank",
     "column",
+    "could_answer",
     "held_pairs",
     "longest_run",
     "reach",
@@ -104,6 +106,15 @@ def blank(method: Method, step_s: float, first: str, second: str, status: Status
     """An edge without numbers, and why."""
     nan = math.nan
     return Edge(method, step_s, first, second, None, None, nan, nan, nan, nan, nan, 0, status, why)
+
+
+def could_answer(edge: Edge) -> bool:
+    """Whether the pair could be asked: rows enough, alive, and seen finer than the step."""
+    return (
+        edge.n_rows > 0
+        and edge.status is not Status.TOO_FEW
+        and edge.reason not in (Reason.STALE, Reason.SINGULAR)
+    )
 
 
 def longest_run(seen: BoolArray) -> slice:

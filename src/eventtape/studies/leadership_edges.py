@@ -26,7 +26,7 @@ from eventtape.arrays import FloatArray, Status
 from eventtape.estimators.discovery.false_discovery import adjusted
 from eventtape.estimators.discovery.granger import granger
 from eventtape.estimators.discovery.refusals import Reason, status_of
-from eventtape.studies.diffusion_rows import Config, LeadLagRow, second_behind_first
+from eventtape.studies.diffusion_rows import Config, LeadLagRow
 from eventtape.studies.leadership_columns import (
     HIDDEN,
     STILL,
@@ -47,7 +47,6 @@ FEW_TICKS = "fewer than 30 increments"
 _LAG_REASONS = {
     Status.NOT_IDENTIFIED: "no link at any lag",
     Status.NOT_RESOLVED: "interval holds zero, or the lag is within the stamps",
-    Status.NO_CONVERGENCE: "the lag may lie beyond those searched",
     Status.TOO_FEW: FEW_TICKS,
 }
 
@@ -67,6 +66,11 @@ def lag_reason(row: LeadLagRow, config: Config) -> str:
     """Why a lag is not given; empty where it is."""
     if row.status is Status.NOT_IDENTIFIED and row.p_value <= 1.0 - config.level:
         return "linked, but most of the lags searched are possible"
+    if row.status is Status.NO_CONVERGENCE:
+        return (
+            f"searched to ±{config.max_lag_s:g} s: the extreme is nearer an end than the coarser "
+            "series' spacing, or its interval reaches one, so the lag may lie beyond"
+        )
     return _LAG_REASONS.get(row.status, "")
 
 
@@ -80,7 +84,7 @@ def lead_lag_edges(rows: Sequence[LeadLagRow], config: Config) -> list[Edge]:
         why = lag_reason(row, config)
         if leader is not None and not q_value <= 1.0 - config.level:
             leader, follower, status, why = None, None, Status.NOT_IDENTIFIED, BY_CHANCE
-            values = math.nan, *second_behind_first(row)[1:]
+            values = math.nan, math.nan, math.nan
         out.append(
             Edge(
                 "lead-lag",

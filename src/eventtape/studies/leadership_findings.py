@@ -7,9 +7,17 @@ import math
 from eventtape.arrays import Status
 from eventtape.studies.diffusion_rows import DiffusionResult
 from eventtape.studies.leadership_rows import METHODS, Edge, Method, Placebo
-from eventtape.studies.words import Finding, minutes, named
+from eventtape.studies.measured import measured
+from eventtape.studies.words import Finding, chance, minutes, named
 
-__all__ = ["between", "leader_findings", "measured_by", "placebo_sentence", "step_words"]
+__all__ = [
+    "between",
+    "leader_findings",
+    "measured_by",
+    "placebo_sentence",
+    "step_words",
+    "trend_caution",
+]
 
 FATES = (Status.NOT_IDENTIFIED, Status.NOT_RESOLVED, Status.TOO_FEW)
 MOST_NAMED = 8
@@ -26,8 +34,7 @@ def leader_findings(result: DiffusionResult) -> list[Finding]:
     out += [f for method in METHODS[1:] for f in _method(edges, method, result)]
     out += _fair_game(result)
     out += _control(result)
-    placebo = placebo_sentence(result)
-    return [*out, Finding(placebo, Status.OK)] if placebo else out
+    return [*out, *_placebo(result)]
 
 
 def placebo_sentence(result: DiffusionResult) -> str:
@@ -38,17 +45,50 @@ def placebo_sentence(result: DiffusionResult) -> str:
     by = ", ".join(
         f"{method} {rates[method].named}" for method in METHODS if rates[method].named > 0
     )
+    if not rates["any"].asked:
+        return (
+            f"In {rates['any'].runs} runs on shuffled feeds no rule could be asked (too few rows, "
+            "or stamps too coarse), so how often they err here is not known."
+        )
+    mute = [method for method in METHODS if not rates[method].asked]
+    some = [
+        f"{method} in {rates[method].asked} only"
+        for method in METHODS
+        if 0 < rates[method].asked < rates["any"].asked
+    ]
     return (
         f"The same rules named a leader in {_rate(rates['any'])}{f': {by}' if by else ''}; "
         f"{rates['any'].n_draws} draws each."
+        + (f" Could be asked there: {', '.join(some)}." if some else "")
+        + (f" Not asked there, so not tried: {', '.join(mute)}." if mute else "")
     )
 
 
 def _rate(row: Placebo) -> str:
     low, high = 100.0 * row.rate_low, 100.0 * row.rate_high
     return (
-        f"{row.named} of {row.runs} runs on shuffled feeds, where nobody leads (95% interval of "
+        f"{row.named} of {row.asked} runs on shuffled feeds, where nobody leads (95% interval of "
         f"the rate {low:.1f} to {high:.1f}%)"
+    )
+
+
+def _placebo(result: DiffusionResult) -> list[Finding]:
+    said = placebo_sentence(result)
+    asked = any(row.asked for row in result.leadership.placebos)
+    return [Finding(said, Status.OK if asked else Status.TOO_FEW)] if said else []
+
+
+def trend_caution(result: DiffusionResult) -> str:
+    """What a shared trend that names a leader is worth; empty where none does."""
+    if not _led(result.leadership.edges, "shared trend"):
+        return ""
+    row = next(r for r in measured()["rates"] if r["detail"] == "shared trend, 60 s")
+    return (
+        "Prices that answer the same news look tied while it is loud: on simulated nights, where "
+        f"no two share a trend for good, a leader to one was named for "
+        f"{row['answered'] / row['asked']:.0%} of pairs (it did move first in {row['rate']:.0%} of "
+        "those). Shuffling takes the common news away, so the placebo does not show this. Read it "
+        "as moved first that night, not as tied for good."
     )
 
 
@@ -122,7 +162,10 @@ def _method(edges: tuple[Edge, ...], method: Method, result: DiffusionResult) ->
             "speed": f"; the market's speed less the probability's, {level} interval",
             "shared trend": f"; the leader's share, {level} interval",
         }.get(method, "")
-        return [Finding(f"{name}: {named(said, MOST_NAMED)}{unit}.", Status.OK)]
+        text = f"{name}: {named(said, MOST_NAMED)}{unit}."
+        if method == "shared trend":
+            text = f"{text} {trend_caution(result)}"
+        return [Finding(text, Status.OK)]
     reasons = dict.fromkeys(edge.reason for edge in asked if " stamped within " not in edge.reason)
     why = "; ".join(reasons) or "the stamps are too coarse at every step"
     status = next((s for s in FATES if any(edge.status is s for edge in asked)), asked[0].status)
@@ -138,7 +181,8 @@ def _fair_game(result: DiffusionResult) -> list[Finding]:
         size = [abs(r - 1.0) / (1.0 - b) for r, b in zip(row.ratios, row.null_lower, strict=True)]
         k = size.index(max(size))
         said.append(
-            f"at {minutes(row.step_s)} p = {row.p_value:.3f} (variance ratio {row.ratios[k]:.2f} "
+            f"at {minutes(row.step_s)} {chance(row.p_value, result.config.n_draws, 'p')} "
+            f"(variance ratio {row.ratios[k]:.2f} "
             f"over {minutes(row.horizons[k] * row.step_s)}, a fair game's "
             f"{row.null_lower[k]:.2f} to {row.null_upper[k]:.2f})"
         )

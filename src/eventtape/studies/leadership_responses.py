@@ -69,6 +69,8 @@ def _trend(found: Pairs, k: int, kept: Sequence[Column], at: IntArray, step_s: f
     else:
         value = math.nan
     p, q = (float(np.fmax.reduce(v[rows])) for v in (found.p_equal, found.q_equal))
+    if found.reason[k] not in (Reason.NONE, Reason.EQUAL):
+        low = high = p = q = math.nan  # shares of a trend that was not found
     return Edge(
         "shared trend",
         step_s,
@@ -143,8 +145,8 @@ def _speeds(
                 float(lead[0, i]) if not reason else math.nan,
                 _finite(low[i]) if not reason else math.nan,
                 _finite(high[i]) if not reason else math.nan,
-                float(p[i]),
-                float(q[i]),
+                float(p[i]) if not reason else math.nan,
+                float(q[i]) if not reason else math.nan,
                 int(runs[0].n_rows[i]),
                 status,
                 why,

@@ -27,8 +27,10 @@ class Edge(NamedTuple):
     ``value``, ``lower``, ``upper`` by method: lead-lag, seconds by which the follower is behind the
     leader (the second behind the first where none is named); shared trend, PILS of the leader (of
     the first); speed, of the market less the probability's own; granger, none (NaN): ``first``
-    predicts ``second`` or it does not. ``q_value`` is adjusted over every pair asked by that method
-    at that step.
+    predicts ``second`` or it does not. Where no leader is named an interval is given only if it
+    holds equality, or if the stamps alone stand against it. ``q_value`` is adjusted over every pair
+    asked by that method at that step; the p-values are of no link (lead-lag), no help (granger) and
+    of equality (the others, NaN where there is no trend or response to be equal in).
     """
 
     method: Method
@@ -93,14 +95,18 @@ class MartingaleRow(NamedTuple):
 
 
 class Placebo(NamedTuple):
-    """The same rules on feeds whose increments were shuffled in time, each by itself."""
+    """The same rules on feeds whose increments were shuffled in time, each by itself.
+
+    The rate is ``named`` of ``asked``: a run too short or too still for a method is no silence.
+    """
 
     method: Method | Literal["any"]
     runs: int
     named: int  # runs in which any leader was named
-    rate_low: float  # Wilson 95%
+    rate_low: float  # Wilson 95%, NaN where no run was asked
     rate_high: float
     n_draws: int  # in each run's bootstraps
+    asked: int  # runs in which some pair could be asked at some step
 
 
 class Leadership(NamedTuple):

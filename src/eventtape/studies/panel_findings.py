@@ -18,19 +18,42 @@ from eventtape.clock import format_ns
 from eventtape.studies.findings import Finding
 from eventtape.studies.panel_leadership_rows import PanelLeadership
 
-__all__ = ["CONTRACT_VERSION", "contract", "findings", "placebo_sentence", "reasons"]
+__all__ = [
+    "CONTRACT_VERSION",
+    "contract",
+    "findings",
+    "p_words",
+    "placebo_sentence",
+    "reasons",
+    "sessions_words",
+]
 
 CONTRACT_VERSION = 1
+RANK_FLOOR = 1.0 / 200.0  # rank_table counts 199 draws
 _MOST = 6
 
 
 def findings(result: PanelLeadership) -> tuple[Finding, ...]:
     """The study's sentences: pairs, identities, speeds, groups, the panel, and the placebo."""
-    out = [*_pairs(result), *_identities(result), *_speeds(result), *_groups(result)]
-    out += [*_rank(result), *_links(result)]
+    out = [*_input(result), *_pairs(result), *_identities(result), *_speeds(result)]
+    out += [*_groups(result), *_rank(result), *_links(result)]
     if result.placebo.height:
-        out.append(Finding(placebo_sentence(result), Status.OK))
+        asked = bool((result.placebo["asked"] > 0).all())
+        out.append(Finding(placebo_sentence(result), Status.OK if asked else Status.TOO_FEW))
     return tuple(out)
+
+
+def p_words(value: float, floor: float = 0.0) -> str:
+    """A p-value or q-value in words a reader can trust: no further than three decimals.
+
+    ``floor`` is the least that a count of draws can show.
+
+    >>> p_words(0.0312), p_words(1e-76), p_words(0.005, floor=0.005)
+    ('0.031', '< 0.001', '<= 0.005')
+    """
+    if value <= floor * (1.0 + 1e-9):
+        return f"<= {floor:.3g}"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"  # noqa: PLR2004
 
 
 def reasons(table: pl.DataFrame) -> list[tuple[str, int]]:
@@ -43,10 +66,15 @@ def reasons(table: pl.DataFrame) -> list[tuple[str, int]]:
 
 
 def placebo_sentence(result: PanelLeadership, methods: tuple[str, ...] = ()) -> str:
-    """How often the same rules, or some, name anybody on columns shuffled in time by themselves."""
+    """How often the same rules, or some, name anybody on columns shuffled in time by themselves.
+
+    Of the runs in which a rule could answer at all; where it never could, that is said.
+    """
     parts = [
-        f"{row['method']} in {row['named']} of {row['runs']} runs "
+        f"{row['method']} in {row['named']} of {row['asked']} runs "
         f"({row['rate_low']:.0%} to {row['rate_high']:.0%})"
+        if row["asked"]
+        else f"{row['method']} not asked (the rule could answer in none of {row['runs']} runs)"
         for row in result.placebo.iter_rows(named=True)
         if row["method"] in methods or not methods
     ]
@@ -56,6 +84,11 @@ def placebo_sentence(result: PanelLeadership, methods: tuple[str, ...] = ()) -> 
     )
 
 
+def sessions_words(result: PanelLeadership) -> str:
+    """``1 session``, ``6 sessions``."""
+    return f"{result.sessions} session{'' if result.sessions == 1 else 's'}"
+
+
 def contract(result: PanelLeadership) -> dict[str, Any]:
     """The result as JSON-ready data (see docs: leadership)."""
     empty = [name for name, value in vars(result).items() if isinstance(value, pl.DataFrame)]
@@ -63,6 +96,9 @@ def contract(result: PanelLeadership) -> dict[str, Any]:
         "contract": CONTRACT_VERSION,
         "study": "leadership",
         "simulated": result.simulated,
+        "data": result.data,
+        "truth": result.truth or None,
+        "left_out": list(result.left_out),
         "from": format_ns(result.from_ns),
         "to": format_ns(result.to_ns),
         "step_s": result.step_s,
@@ -72,6 +108,24 @@ def contract(result: PanelLeadership) -> dict[str, Any]:
         **{name: [_plain(row) for row in t.to_dicts()] for name, t in result.tables().items()},
         "findings": [{"text": f.text, "status": str(f.status)} for f in findings(result)],
     }
+
+
+def _input(result: PanelLeadership) -> list[Finding]:
+    """What the columns themselves give cause to ask."""
+    out = []
+    unit = result.series.filter((pl.col("kind") == "price") & (pl.col("highest") < 1.0))
+    if unit.height:
+        text = (
+            f"Taken as prices though wholly between 0 and 1: {', '.join(unit['name'])}. If these "
+            "are probabilities, say so (probability or contract): they share no trend with prices."
+        )
+        out.append(Finding(text, Status.NOT_RESOLVED))
+    if result.left_out:
+        text = (
+            f"{', '.join(result.left_out)} never moves: left out of the tests of the whole panel."
+        )
+        out.append(Finding(text, Status.TOO_FEW))
+    return out
 
 
 def _pairs(result: PanelLeadership) -> list[Finding]:
@@ -104,7 +158,7 @@ def _identities(result: PanelLeadership) -> list[Finding]:
             who = f"{row['leader']} leads" if row["leader"] else "no leader"
             text = (
                 f"{pair}: {who}; speeds {row['speed_first']:.2f} and {row['speed_second']:.2f}, "
-                f"difference {row['difference']:+.2f} ({_span(row['lower'], row['upper'])})."
+                f"second less first {row['difference']:+.2f} ({_span(row['lower'], row['upper'])})."
             )
         out.append(Finding(text, Status(row["status"])))
     return out
@@ -165,7 +219,8 @@ def _rank(result: PanelLeadership) -> list[Finding]:
     else:
         verdict = "some" if row["cointegrated"] else "no"
         text = f"The {n} prices share {verdict} stationary combination that a test of all at once "
-        text += f"can find (p = {row['p_value']:.3f})."
+        words = p_words(row["p_value"], floor=RANK_FLOOR)
+        text += f"can find (p {words if words.startswith('<') else f'= {words}'})."
     return [Finding(text, Status(row["status"]))]
 
 

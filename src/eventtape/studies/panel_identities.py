@@ -2,9 +2,10 @@ r"""Pairs whose relation is known beforehand: one security at two venues, one co
 
 Quotes of one security (funds on one index, listings of one share) keep log x_i - log x_j within a
 band by identity; so do p of a contract and 1 - q of its complement. The relation (1, -1) is then
-imposed, not estimated, with a constant for a price ratio. Two share classes have no such identity:
-their relation is imposed only where Johansen's test finds one and the likelihood ratio does not
-reject (1, -1), and refused otherwise.
+imposed, not estimated, with a constant for a price ratio. A wrong identity would make a leader of
+two prices that have nothing in common, so it is checked: refused where Johansen's test finds no
+relation or the likelihood ratio rejects (1, -1), both at the false-discovery rate. Two share
+classes have no identity: there (1, -1) must not be rejected at one minus the level either.
 
 With the relation imposed there is one permanent shock, each price's long-run response is 1, and
 speed is the response at once (:mod:`eventtape.estimators.discovery.panel_speeds`). The leader is
@@ -34,8 +35,9 @@ from eventtape.frames.discovery import pair_table
 from eventtape.frames.price_panel import PricePanel, tidy
 from eventtape.studies.panel_leadership_rows import COMPLEMENT, LeadershipConfig
 
-__all__ = ["REJECTED", "identity_table"]
+__all__ = ["APART", "REJECTED", "identity_table"]
 
+APART = "the two drift apart: is it one security?"
 REJECTED = "relation (1, -1) rejected"
 _ONE = np.array([[1.0], [-1.0]])
 _WIDEST = 0.5
@@ -128,18 +130,22 @@ def _row(pair: _Pair, config: LeadershipConfig) -> dict[str, Any]:
     reason = str(found.reasons[0, 0])
     if not reason and part is None:
         reason = str(fit.reason or Reason.NO_RESPONSE)
-    if not reason and pair.kind == "share classes":
-        if p_none is None or not p_none <= config.false_discovery:
-            reason = str(Reason.RANK_0)
-        elif not p_relation > 1.0 - config.level:
-            reason = REJECTED
+    classes = pair.kind == "share classes"
+    if not reason and p_none is None:
+        reason = str(tests["reason"][0] or Reason.RANK_0)
+    elif not reason and not p_none <= config.false_discovery:
+        reason = str(Reason.RANK_0) if classes else APART
+    elif not reason:
+        least = 1.0 - config.level if classes else config.false_discovery
+        reason = "" if p_relation > least else REJECTED
     if not reason and part is not None and not part.width.max() <= _WIDEST:
         reason = str(Reason.WIDE)
     moving = 1.0 - np.nanmean(np.where(np.isnan(d := np.diff(x, axis=0)), np.nan, d == 0.0), axis=0)
     own = float(found.factor_speed[0, 0])
     status = Status.OK
     if reason:
-        status = status_of(Reason(reason)) if reason != REJECTED else Status.NOT_IDENTIFIED
+        named = reason not in {APART, REJECTED}
+        status = status_of(Reason(reason)) if named else Status.NOT_IDENTIFIED
     first, second = panel.names
     return {
         "kind": pair.kind,

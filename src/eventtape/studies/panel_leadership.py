@@ -17,7 +17,9 @@ import numpy as np
 import polars as pl
 from scipy.special import ndtr
 
+from eventtape.arrays import FloatArray
 from eventtape.errors import InputError
+from eventtape.estimators.discovery.refusals import Reason
 from eventtape.frames.discovery import pair_table, resolution_table
 from eventtape.frames.discovery_links import connectedness_table, granger_table, rank_table
 from eventtape.frames.discovery_speeds import GroupTables, group_table, regimes_of, speed_table
@@ -30,6 +32,7 @@ __all__ = ["leadership", "run"]
 Progress = Callable[[str, int, int], None]
 _Z = 1.959963984540054
 _NONE = pl.DataFrame()
+_NOT_ASKED = (Reason.FEW_ROWS, Reason.STALE, Reason.SINGULAR, Reason.SERIAL, Reason.NO_CONVERGENCE)
 
 
 class _Asked(NamedTuple):
@@ -46,12 +49,15 @@ def run(
     config: LeadershipConfig | None = None,
     *,
     simulated: bool = False,
+    source: str = "",
+    truth: str = "",
     progress: Progress | None = None,
 ) -> PanelLeadership:
     """The study of a wide frame of prices; pure: the same frame and config, the same result.
 
-    ``prices`` has ``ts`` (UTC, rising) and one column a series. :class:`InputError` names the
-    column and row of what cannot be used, and names of the config that are no columns.
+    ``prices`` has ``ts`` (UTC, rising) and one column a series; ``source`` says what they were
+    given as, ``truth`` what is known of simulated ones. :class:`InputError` names the column and
+    row of what cannot be used, and names of the config that are no columns.
     """
     config = config or LeadershipConfig()
     tell = progress or (lambda *_: None)
@@ -59,6 +65,8 @@ def run(
     panel = price_panel(
         prices, probabilities=config.odds, calendar=config.calendar, max_gap_s=config.max_gap_s
     )
+    if len(panel.names) < 2:  # noqa: PLR2004
+        raise InputError("at least two series", met=", ".join(panel.names))
     asked = _asked(panel, config)
     wide = panel.take(asked.names) if asked.names else None
     several = wide if wide is not None and len(wide.names) > 1 else None
@@ -74,11 +82,13 @@ def run(
     tell("panel", 4, steps)
     rank = granger = _NONE
     spill = (_NONE, _NONE)
-    if several is not None:
-        rank = rank_table(several, level=level, seed=seed)
-        granger = granger_table(several, lags=config.forecast_lags, level=level)
+    left_out = () if several is None else _still(several)
+    lively = _lively(several)
+    if lively is not None:
+        rank = rank_table(lively, level=level, seed=seed)
+        granger = granger_table(lively, lags=config.forecast_lags, level=level)
         found = connectedness_table(
-            several, lags=config.forecast_lags, horizon=config.horizon, level=level, seed=seed
+            lively, lags=config.forecast_lags, horizon=config.horizon, level=level, seed=seed
         )
         spill = (found.series, found.table)
     tell("resolution", 5, steps)
@@ -101,6 +111,9 @@ def run(
         granger,
         coarse,
         placebo,
+        source,
+        truth,
+        left_out,
     )
 
 
@@ -117,6 +130,22 @@ def _asked(panel: PricePanel, config: LeadershipConfig) -> _Asked:
             raise InputError(f"a price column among {', '.join(names) or 'none'}", met=name)
     factors = [name for name in (config.market, config.probability) if name]
     return _Asked(panel, names, factors, config)
+
+
+def _still(panel: PricePanel) -> tuple[str, ...]:
+    """The series that never move over the rows that all have."""
+    moves = panel.returns()
+    if not len(moves):
+        return ()
+    return tuple(name for name, d in zip(panel.names, moves.T, strict=True) if np.ptp(d) == 0.0)
+
+
+def _lively(panel: PricePanel | None) -> PricePanel | None:
+    """The panel without those, if two are left: one of them would refuse tests of the whole."""
+    if panel is None:
+        return None
+    kept = [name for name in panel.names if name not in _still(panel)]
+    return panel.take(kept) if len(kept) > 1 else None
 
 
 def _pairs(panel: PricePanel, config: LeadershipConfig) -> pl.DataFrame:
@@ -191,43 +220,76 @@ def _series(panel: PricePanel) -> pl.DataFrame:
             "rows": np.isfinite(x).sum(axis=0),
             "holes": np.isnan(x).sum(axis=0),
             "standing_still": still,
+            "lowest": _units(panel, np.nanmin(x, axis=0)),
+            "highest": _units(panel, np.nanmax(x, axis=0)),
         }
     )
 
 
+def _units(panel: PricePanel, levels: FloatArray) -> FloatArray:
+    """Levels, one a series, as the prices and probabilities they were ``(n,)``."""
+    odds = np.array([name in panel.probabilities for name in panel.names])
+    return np.where(odds, ndtr(levels), np.exp(levels))
+
+
 def _placebo(asked: _Asked, tell: Callable[[int], None]) -> pl.DataFrame:
     """How often the rules name anybody where no column has anything to do with another."""
-    config, named = asked.config, dict[str, int]()
+    config = asked.config
+    could, named = dict[str, int](), dict[str, int]()
     block = max(1, round(config.placebo_block_s / asked.panel.step_s))
     for run_ in range(config.placebo_runs):
         tell(run_)
-        for method, found in _named(asked, shuffled(asked.panel, block, config.seed + run_)):
+        made = _named(asked, shuffled(asked.panel, block, config.seed + run_))
+        for method, answered, found in made:
+            could[method] = could.get(method, 0) + answered
             named[method] = named.get(method, 0) + found
-    runs = config.placebo_runs
-    rows = {"method": list(named), "runs": [runs] * len(named), "named": list(named.values())}
-    ends = np.array([wilson(count, runs) for count in named.values()]).reshape(-1, 2)
-    return tidy({**rows, "rate_low": ends[:, 0], "rate_high": ends[:, 1]}) if named else _NONE
+    if not named:
+        return _NONE
+    ends = np.array([wilson(named[m], could[m]) for m in named])
+    return tidy(
+        {
+            "method": list(named),
+            "runs": [config.placebo_runs] * len(named),
+            "asked": list(could.values()),
+            "named": list(named.values()),
+            "rate_low": ends[:, 0],
+            "rate_high": ends[:, 1],
+        }
+    ).with_columns(pl.col("rate_low", "rate_high").cast(pl.Float64))
 
 
-def _named(asked: _Asked, panel: PricePanel) -> list[tuple[str, bool]]:
-    """Each method that was asked, and whether it names a leader anywhere in this panel."""
+def _named(asked: _Asked, panel: PricePanel) -> list[tuple[str, bool, bool]]:
+    """Each method asked: could its rule answer at all in this panel, and did it name a leader."""
     config = asked.config
     out = []
     if len(asked.names) > 1:
         wide = panel.take(asked.names)
-        out.append(("pairs", bool(_pairs(wide, config)["leader"].is_not_null().any())))
+        out.append(("pairs", *_answer(_pairs(wide, config))))
+    # Of the panel as it was: shuffling with holes must not change which series are asked
+    lively = _lively(asked.panel.take(asked.names)) if len(asked.names) > 1 else None
+    if lively is not None:
+        wide = panel.take(lively.names)
         links = granger_table(wide, lags=config.forecast_lags, level=config.level)
-        out.append(("granger", bool(links["found"].any())))
+        answered = bool(links["p_value"].is_not_null().any())
+        out.append(("granger", answered, bool(links["found"].any())))
     speeds = _speeds(asked._replace(panel=panel), config.placebo_draws)
     if speeds.height:
-        out.append(("speeds", bool(speeds["leader"].is_not_null().any())))
+        out.append(("speeds", *_answer(speeds)))
     if config.classes:
         tested = LeadershipConfig(
             classes=config.classes, lags=config.lags, level=config.level, n_draws=config.n_draws
         )
         found = identity_table(panel._replace(probabilities=frozenset()), tested)
-        out.append(("share classes", bool(found["leader"].is_not_null().any())))
-    return [*out, ("any", any(found for _, found in out))] if out else []
+        out.append(("share classes", *_answer(found)))
+    if not out:
+        return []
+    return [*out, ("any", any(could for _, could, _ in out), any(found for *_, found in out))]
+
+
+def _answer(table: pl.DataFrame) -> tuple[bool, bool]:
+    """Whether any row's rule could be asked, and whether any names a leader."""
+    asked = ~table["reason"].is_in([str(why) for why in _NOT_ASKED])
+    return bool(asked.any()), bool(table["leader"].is_not_null().any())
 
 
 def shuffled(panel: PricePanel, block: int, seed: int) -> PricePanel:
@@ -252,11 +314,13 @@ def shuffled(panel: PricePanel, block: int, seed: int) -> PricePanel:
 
 
 def wilson(count: int, runs: int) -> tuple[float, float]:
-    """Ends of Wilson's 95% interval of a rate.
+    """Ends of Wilson's 95% interval of a rate; NaN of no runs.
 
     >>> [round(end, 3) for end in wilson(0, 20)]
     [0.0, 0.161]
     """
+    if not runs:
+        return np.nan, np.nan
     p, z2 = count / runs, _Z**2
     centre = (p + z2 / (2 * runs)) / (1 + z2 / runs)
     half = _Z / (1 + z2 / runs) * np.sqrt(p * (1 - p) / runs + z2 / (4 * runs**2))

@@ -57,6 +57,12 @@ class LeadershipConfig:
         for name, members in self.groups:
             if not name or not members:
                 raise InputError("a group with a name and members", met=(name, members))
+        names = [name for name, _ in self.groups]
+        if len({*names}) < len(names):
+            raise InputError("each group once", met=", ".join(names))
+        if names and not (self.market or self.probability):
+            wanted = "a market or a probability, whose shocks the groups answer"
+            raise InputError(wanted, met=f"groups {', '.join(names)} alone")
         if any(b <= a for a, b in itertools.pairwise((0.0, *self.regime_edges, 1.0))):
             raise InputError("rising regime edges between 0 and 1", met=self.regime_edges)
         if self.placebo_runs < 0 or not 0.0 < self.placebo_block_s < math.inf:
@@ -76,7 +82,10 @@ class PanelLeadership:
 
     ``pairs``, ``speeds``, ``groups``, ``rank``, ``spillovers``, ``granger`` and ``resolution`` are
     those of :mod:`eventtape.frames`; ``identities`` are pairs whose relation is known; ``placebo``
-    says how often the same rules name a leader where none can be. Empty where not asked.
+    says how often the same rules name a leader where none can be: ``named`` of the ``asked`` runs
+    in which the rule could answer at all. Empty where not asked. ``source`` is what the prices were
+    given as, ``truth`` what a simulation knows, ``left_out`` the prices that never move over
+    the rows that all have, which would refuse every test of the whole panel.
     """
 
     config: LeadershipConfig
@@ -98,6 +107,15 @@ class PanelLeadership:
     granger: pl.DataFrame
     resolution: pl.DataFrame
     placebo: pl.DataFrame
+    source: str = ""
+    truth: str = ""
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def data(self) -> str:
+        """Where the prices are from, as far as the study can know."""
+        given = f"as given ({self.source})" if self.source else "as given"
+        return "simulated" if self.simulated else given
 
     def tables(self) -> dict[str, pl.DataFrame]:
         """Every table that has rows, by name."""

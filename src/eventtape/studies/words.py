@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from eventtape.arrays import Status
 
-__all__ = ["Finding", "minutes", "named", "percent", "span"]
+__all__ = ["Finding", "chance", "minutes", "named", "percent", "span"]
+
+
+_FINEST = 0.001
 
 
 class Finding(NamedTuple):
@@ -25,6 +29,24 @@ def percent(value: float, *, sign: bool = True) -> str:
 def span(lower: float, upper: float) -> str:
     """An interval of log returns: ``-5.80% to +20.90%``."""
     return f"{percent(lower)} to {percent(upper)}"
+
+
+def chance(p: float, draws: int = 0, name: str = "") -> str:
+    """A p- or q-value, no finer than three decimals or than its ``draws`` (which end at 1/(n + 1)).
+
+    >>> chance(0.0124), chance(1e-46), chance(0.005, 199), chance(math.nan)
+    ('0.012', '< 0.001', '≤ 0.005', '—')
+    >>> chance(0.0124, name="p"), chance(0.005, 199, "p")
+    ('p = 0.012', 'p ≤ 0.005')
+    """
+    least = 1.0 / (draws + 1) if draws else 0.0
+    if not math.isfinite(p):
+        sign, said = "= ", "—"
+    elif p < _FINEST:
+        sign, said = "< ", f"{_FINEST:g}"
+    else:
+        sign, said = ("≤ " if p <= least * (1.0 + 1e-9) else "= "), f"{p:.3f}"
+    return f"{name} {sign}{said}" if name else f"{sign.removeprefix('= ')}{said}"
 
 
 def minutes(seconds: float) -> str:

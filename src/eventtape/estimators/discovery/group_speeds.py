@@ -186,9 +186,15 @@ def _group(draws: PanelDraws, members: IntArray) -> _Sums:
 
 
 def _products(B: FloatArray, D: FloatArray) -> FloatArray:
-    """Sum over members of B D less the errors' part of it, ``(1 + n_draws, K)``."""
-    error = (B[1:] - B[1:].mean(axis=0)) * (D[1:] - D[1:].mean(axis=0))
-    total: FloatArray = np.sum(B * D, axis=1) - error.sum(axis=(0, 1)) / (B.shape[0] - 2)
+    """Sum over members of B D less the errors' part of it, ``(1 + n_draws, K)``.
+
+    Draws depart from it to first order: times each other, their departures are an error's square
+    once more, which the estimate's own B and D already hold.
+    """
+    b, d = B[1:] - B[1:].mean(axis=0), D[1:] - D[1:].mean(axis=0)
+    estimate = np.sum(B[0] * D[0], axis=0) - np.sum(b * d, axis=(0, 1)) / (b.shape[0] - 1)
+    first = np.sum(B[0] * (D - D[0]) + D[0] * (B - B[0]), axis=1)
+    total: FloatArray = estimate + first
     return total
 
 

@@ -11,8 +11,9 @@ and the price discovery share (Shen, Sultan and Zivot 2024) go with it.
 What has to hold before a pair gets a score, each a reason when it does not:
 
 - ten rows a regressor; prices that move in at least half of the rows; lags enough for both
-- one relation: Johansen's statistic beyond its law for these rows (``rank_law``), and the second
-  root not; and neither series alone stationary (likelihood ratio, F form), which would make any
+- one relation: Johansen's statistic beyond its law for these rows (``rank_law``) and beyond that of
+  these very steps with random signs (``sign_law``: volatility that moves for all at once), and the
+  second root not; and neither series alone stationary (likelihood ratio, F form), which would make any
   walk beside it look cointegrated. The larger of those p-values, false-discovery adjusted over all
   pairs, must be below ``false_discovery``. The default of one in a hundred is below the usual 5%
   because fat tails and bid-ask bounce swell the far tail of these tests (docs: validation)
@@ -25,7 +26,8 @@ The interval redraws blocks of rows with exponential weights (Bayesian bootstrap
 every pair, holds the relation at its estimate (it converges at rate T), and uses the spread of the
 angle of (L_i, L_j), which has no bad scale at 0 or infinity, with Student's quantile and a
 leverage correction B / (B - regressors) over B blocks. The middle share is even on the scale
-arcsin(sqrt); PDS, which may leave 0 to 1, takes the wider end of that scale and its own. Where true
+arcsin(sqrt); PDS, which may leave 0 to 1, takes the wider end of that scale and its own. PILS is about the first step only: a price that moves too far at once is fast by it, and noise that
+lasts over rows moves it (white noise, units and correlated residuals do not). Where true
 bounds are more than one half apart, the few samples that pass are not typical and their intervals
 hold less than ``level``; leaders named by chance there stay below one run in twenty.
 """
@@ -46,6 +48,7 @@ from eventtape.estimators.discovery.pair_redraw import block_count, spreads
 from eventtape.estimators.discovery.pair_rows import PairRows, pair_columns, pair_rows, standing
 from eventtape.estimators.discovery.rank_law import relation_tests
 from eventtape.estimators.discovery.refusals import Reason
+from eventtape.estimators.discovery.sign_law import sign_p_values
 
 __all__ = ["SECOND_ROOT", "WIDEST", "Pairs", "pair_discovery"]
 
@@ -130,6 +133,10 @@ def pair_discovery(
         solve_pairs(panel.cross, panel.n, panel.lags, panel.rows, first, second, out)
     table = dict(zip(COLUMNS, out.T, strict=True))
     p_none, p_stationary, p_alone = relation_tests(table, panel.rows, panel.lags)
+    found = np.flatnonzero(adjusted(p_none) <= false_discovery)
+    trace = -panel.rows * (np.log1p(-out[found, 0]) + np.log1p(-out[found, 1]))
+    signed = sign_p_values(panel, first[found], second[found], trace, seed)
+    p_none[found] = np.maximum(p_none[found], signed)
     q_relation = adjusted(np.maximum(p_none, p_alone))
     width = np.abs(table["is_first"] - table["is_last"])
     reason = np.full(m, Reason.NONE, dtype=object)

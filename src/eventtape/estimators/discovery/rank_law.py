@@ -49,14 +49,14 @@ def rank_law(rows: int, lags: int) -> RankLaw:
     return RankLaw(law.none * (rows / free), law.one * (rows / free))
 
 
-def tail(law: FloatArray, statistic: FloatArray) -> FloatArray:
-    """p-value of each statistic: share of sorted draws above it, exponential beyond the 98%.
+def tail(law: FloatArray, statistic: FloatArray, part: int = _TAIL) -> FloatArray:
+    """p-value of each statistic: share of sorted draws above it, exponential in the last part.
 
     >>> tail(np.arange(1.0, 101.0), np.array([0.0, 50.5]))
     array([1. , 0.5])
     """
     n = law.size
-    beyond = n // _TAIL
+    beyond = n // part
     start = law[n - beyond - 1]
     scale = float(np.mean(law[n - beyond :] - start))
     x = np.asarray(statistic, np.float64)
