@@ -10,8 +10,9 @@ from eventtape.studies.panel_findings import findings
 
 
 def main() -> None:
-    # Stand-in for your data: `ts` and one column a series. VENUE1 leads VENUE2, SLOW* follow MKT.
+    # Stand-in for your data: `ts` and one column a series, and what an answer should say.
     made = leader_frame(seed=1)
+    print(f"Truth: {made.truth}")
 
     # One question at a time: frames in, tables out.
     pairs = eventtape.pair_table(made.prices.select("ts", "VENUE1", "VENUE2", "ALONE"))
@@ -29,7 +30,8 @@ def main() -> None:
         resolution=(1, 5),
         placebo_runs=5,
     )
-    result = eventtape.leadership(made.prices, config, simulated=True)
+    # FUND1 "after" ODDS, in the findings, is one of the false ones a 5% rule lets through.
+    result = eventtape.leadership(made.prices, config, simulated=True, truth=made.truth)
     for found in findings(result):
         print(f"[{found.status}] {found.text}")
 

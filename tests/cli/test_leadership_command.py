@@ -47,6 +47,8 @@ def test_the_terminal_says_who_leads_and_that_it_is_simulated(simulated):
     assert "VENUE1 leads VENUE2" in said
     assert "no common trend found" in said
     assert "Placebo" in said
+    assert "Truth: VENUE1 leads VENUE2 (speeds 0.80 and 0.40, PILS 0.80)" in said
+    assert "data simulated" in said
     assert (folder / "out" / "leadership.html").is_file()
 
 
@@ -57,6 +59,10 @@ def test_the_page_is_labelled_and_fetches_nothing(simulated):
     body = page.rpartition("<body>")[2].split("<script")[0]
     assert "http://" not in body
     assert "https://" not in body
+    assert "Truth: VENUE1 leads VENUE2" in body
+    for key in ("findings", "pairs", "identities", "speeds", "groups", "resolution", "panel"):
+        assert f'href="#{key}"' in body
+        assert f'id="{key}"' in body
     for words in ("Pairs of prices", "Speeds", "Groups and regimes", "Resolution", "Placebo"):
         assert words in body
 
@@ -79,6 +85,9 @@ def test_csv_and_parquet_say_the_same(tmp_path, prices):
         json.loads(run(tmp_path, tmp_path / name, *asked).stdout) for name in ("p.parquet", "p.csv")
     )
     assert one["simulated"] is False
+    assert (one.pop("data"), two.pop("data")) == ("as given (p.parquet)", "as given (p.csv)")
+    pairs = Lake(tmp_path / "lake").read("leadership_speeds", {"data": "given", "dataset": "p"})
+    assert pairs.height == len(one["speeds"])
     assert one["speeds"][0]["leader"] == "MKT"
     assert one == two
 
@@ -142,6 +151,9 @@ def test_a_step_takes_the_last_value_seen_in_it(prices):
         (("--simulate", 1, "--edges", "0.6,0.4"), "rising regime edges"),
         (("--simulate", 1, "--gap", "long"), "a length of time"),
         (("--simulate", 1, "--level", 95), "a level between 0 and 1"),
+        (("--simulate", 1, "--step", "10s"), "a step no finer than the rows, 60 seconds apart"),
+        (("--simulate", 1, "--gap", "30s"), "--gap no shorter than the rows, 60 seconds apart"),
+        (("--simulate", 1, "--group", "a=SLOW1", "--group", "a=SLOW2"), "each group once"),
     ],
 )
 def test_what_cannot_be_used_is_said(tmp_path, arguments, words):
@@ -149,6 +161,24 @@ def test_what_cannot_be_used_is_said(tmp_path, arguments, words):
         run(tmp_path, *arguments)
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "lake").exists()
+
+
+def test_where_the_page_goes_must_be_a_folder(tmp_path):
+    (tmp_path / "out").write_text("here already", encoding="utf-8")
+    with pytest.raises(InputError, match="a folder for --out"):
+        run(tmp_path, "--simulate", 1)
+
+
+def test_times_of_another_zone_are_the_same_times(tmp_path, prices):
+    few = prices.select("ts", "MKT", "SLOW1").head(600)
+    few.write_parquet(tmp_path / "a.parquet")
+    there = few.with_columns(pl.col("ts").dt.convert_time_zone("America/New_York"))
+    there.write_parquet(tmp_path / "b.parquet")
+    one, two = (
+        json.loads(run(tmp_path, tmp_path / name, "--json", *QUICK).stdout)
+        for name in ("a.parquet", "b.parquet")
+    )
+    assert one | {"data": ""} == two | {"data": ""}
 
 
 def test_a_bad_row_is_said_by_the_program(tmp_path):
@@ -175,6 +205,12 @@ def test_a_bad_row_is_said_by_the_program(tmp_path):
         (["ts,A", "2024-11-05T14:30,1"], "a time zone"),
         (["ts,A", "2024-11-05T14:30Z,one"], "a number or a blank"),
         (["A,B", "1,2"], "a column 'ts'"),
+        (["ts,A,A", "2024-11-05T14:30Z,1,2"], "each column once"),
+        (["ts,A,B"], "rows of prices"),
+        (
+            ["ts,A", *(f"2024-11-05T14:3{i}Z,{i + 1}" for i in range(4))],
+            "at least two series",
+        ),
     ],
 )
 def test_bad_tables_name_file_and_column(tmp_path, lines, words):

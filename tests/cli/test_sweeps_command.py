@@ -188,7 +188,7 @@ def test_every_column_is_documented(polygon, tmp_path):
     ("options", "words"),
     [
         (("--vendor", "bloomberg"), "a --vendor among"),
-        ((), "their --vendor"),
+        ((), "--vendor, which says how to read the files"),
         (("--vendor", "polygon", "--every", "0m"), "a window of whole grid steps"),
         (("--vendor", "polygon", "--every", "8m"), "whole windows of 8m"),
         (("--vendor", "polygon", "--every", "5s"), "longer than the lag"),

@@ -333,3 +333,11 @@ def shocks(rng, kind, n, rows):
             e[t] = np.sqrt(variance) * z[t]
             variance = 0.05 + 0.05 * e[t] ** 2 + 0.9 * variance
     return e
+
+
+@pytest.mark.parametrize(("n", "n_rows"), [(20, 390), (40, 450)])
+def test_independent_series_take_next_to_nothing(n, n_rows):
+    """The plain total of many short independent series is far out of its own interval."""
+    out = connectedness(np.random.default_rng(0).standard_normal((n_rows, n)), n_draws=199)
+    assert out.total > 0.08
+    assert out.total_lower <= out.total_corrected <= out.total_upper < 0.05

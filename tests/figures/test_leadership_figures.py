@@ -95,5 +95,11 @@ def test_windows_show_lag_and_interval(night, data):
         assert (fig.select_one({"name": "refusal"}) is None) == bool(given)
 
 
+def test_the_word_simulated_is_clear_of_the_zero_line(night):
+    """12 pixels of letters, 6 above the bottom, in a frame of at least 150."""
+    for fig in rolling_figures(night):
+        assert -fig.y_range.start >= 0.12 * (fig.y_range.end - fig.y_range.start)
+
+
 def test_no_window_no_figure():
     assert rolling_figures(edge_results.bare(edge_results.whole_night())) == ()

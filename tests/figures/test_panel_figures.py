@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 
 import polars as pl
@@ -44,8 +45,8 @@ def test_each_pair_is_two_cells_and_the_leader_is_the_rows(result):
 
 
 def test_reasons_have_their_own_greys(result):
-    why = [Reason.RANK_0, Reason.EQUAL, Reason.WIDE, Reason.SERIAL]
-    rows = result.pairs.head(4).with_columns(
+    why = [Reason.RANK_0, Reason.EQUAL, Reason.WIDE, Reason.SERIAL, Reason.FEW_ROWS]
+    rows = result.pairs.head(5).with_columns(
         pl.Series("reason", [str(w) for w in why]), pl.lit(None, pl.String).alias("leader")
     )
     found = sources(pair_map(dataclasses.replace(result, pairs=rows)))
@@ -54,7 +55,30 @@ def test_reasons_have_their_own_greys(result):
         "equality not excluded": [str(Reason.EQUAL)] * 2,
         "too coarse a step": [str(Reason.WIDE)] * 2,
         "other reason": [str(Reason.SERIAL)] * 2,
+        "too few rows": [str(Reason.FEW_ROWS)] * 2,
     }
+
+
+def test_many_series_and_nobody_named_are_words(result):
+    """Thirty series named by nobody would be a screen of one grey."""
+    many = [f"N{i:02}" for i in range(30)]
+    pairs = pl.concat(
+        [
+            result.pairs.head(1).with_columns(
+                pl.lit(a).alias("first"),
+                pl.lit(b).alias("second"),
+                pl.lit(None, pl.String).alias("leader"),
+                pl.lit(str(Reason.RANK_0)).alias("reason"),
+            )
+            for a, b in itertools.combinations(many, 2)
+        ]
+    )
+    series = pl.concat([result.series.head(1).with_columns(pl.lit(n).alias("name")) for n in many])
+    wide = dataclasses.replace(result, pairs=pairs, series=series, spillovers=pl.DataFrame())
+    assert pair_map(wide) is None
+    assert "Nobody is named in 435 pairs" in render_panel(wide)
+    named = pairs.with_columns(pl.lit("N00").alias("leader"))
+    assert pair_map(dataclasses.replace(wide, pairs=named)) is not None
 
 
 def test_an_interval_without_end_ends_at_the_frame(result):

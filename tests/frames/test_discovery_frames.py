@@ -275,6 +275,29 @@ def test_ticks_lead_by_what_they_were_made_to():
     assert lead_lag_table(ticks.reverse().sort("ts"), reach_s=8.0, step_s=0.5).height == 1
 
 
+def test_stamps_on_a_grid_name_nobody_for_less_than_the_grid():
+    """Half a minute behind in truth: ticks say so, bars stamped by the minute must not."""
+    made = asynchronous_ticks(5, 14400.0, [1.0, 1.0], [0.0, 30.0], volatility=1e-4)
+    parts, bars = [], []
+    for name, t, p in zip("AB", made.times, made.log_prices, strict=True):
+        whole = frame({"price": np.exp(p)}, t).select(pl.lit(name).alias("symbol"), "ts", "price")
+        parts.append(whole)
+        ends = whole.group_by_dynamic("ts", every="1m", label="right").agg(pl.col("price").last())
+        bars.append(ends.select(pl.lit(name).alias("symbol"), "ts", "price"))
+    fine = lead_lag_table(pl.concat(parts), reach_s=90.0, step_s=5.0, n_draws=99).row(0, named=True)
+    assert (fine["leader"], fine["stamp_s"] < 1e-6) == ("A", True)
+    assert (fine["lower"], fine["upper"]) == pytest.approx((30.0, 30.0), abs=0.5)
+    coarse = pl.concat(bars)
+    row = lead_lag_table(coarse, reach_s=600.0, step_s=20.0, n_draws=99).row(0, named=True)
+    assert (row["leader"], row["stamp_s"]) == (None, 60.0)
+    blind = lead_lag_table(coarse, reach_s=600.0, step_s=20.0, stamp_s=0.0, n_draws=99)
+    assert blind["leader"].to_list() == ["A"]  # the interval alone excludes 0, by half a second
+    wide = lead_lag_table(pl.concat(parts), reach_s=90.0, step_s=5.0, stamp_s=40.0, n_draws=99)
+    assert wide["leader"].to_list() == [None]
+    with pytest.raises(InputError, match="stamp_s >= 0"):
+        lead_lag_table(coarse, stamp_s=-1.0)
+
+
 @pytest.mark.parametrize(
     ("change", "row", "column", "words"),
     [
@@ -283,7 +306,7 @@ def test_ticks_lead_by_what_they_were_made_to():
         ({"A": ["1", "2", "3", "4"]}, None, "A", "a column of numbers"),
         ({"A": [None] * 4}, None, "A", "a column of numbers"),
         ({"A": [float("nan")] * 4}, None, "A", "a series with prices"),
-        ({"P": [0.2, 0.3, 1.0, 0.4]}, 3, "P", "a probability between 0 and 1"),
+        ({"P": [0.2, 0.3, 1.2, 0.4]}, 3, "P", "a probability between 0 and 1"),
         ({"ts": [0, 60, 30, 90]}, 3, "ts", "a time after"),
         ({"ts": [0, 60, 60, 90]}, 3, "ts", "each time once"),
         ({"ts": [0, None, 60, 90]}, 2, "ts", "a time"),
@@ -303,6 +326,13 @@ def test_times_without_a_zone_and_unknown_names_are_refused(made):
     naive = made.prices.with_columns(pl.col("ts").dt.replace_time_zone(None))
     with pytest.raises(InputError, match="times of type"):
         pair_table(naive)
+    with pytest.raises(InputError, match="from_epoch"):
+        pair_table(made.prices.with_columns(pl.col("ts").to_physical()))
+    with pytest.raises(InputError, match="a Polars frame") as met:
+        pair_table({"ts": [1]})
+    assert met.value.met == "builtins dict"
+    there = made.prices.with_columns(pl.col("ts").dt.convert_time_zone("Asia/Tokyo"))
+    assert np.array_equal(price_panel(there).ts, price_panel(made.prices).ts)
     with pytest.raises(InputError, match="a column 'ts'"):
         pair_table(made.prices.drop("ts"))
     with pytest.raises(InputError, match="a column among"):

@@ -47,6 +47,34 @@ def test_the_placebo_stands_beside_the_result(night):
     assert "The rules were not tried on shuffled feeds" in without.text
 
 
+def test_a_shared_trend_has_its_caution_beside_it(night):
+    edges = night.leadership.edges
+    k, claimed = next((k, e) for k, e in enumerate(edges) if e.method == "shared trend")
+    claimed = claimed._replace(leader=claimed.first, follower=claimed.second, q_value=1e-46)
+    led = (*edges[:k], claimed, *edges[k + 1 :])
+    page = render(night._replace(leadership=night.leadership._replace(edges=led)))
+    below = page[page.index("Shared trend, prices only") :]
+    assert "not as tied for good" in below[: below.index("Speed for the probability")]
+    rows = [t for t in Page(page).tables if t[0][-1] == "Least q"]
+    assert [f"{claimed.first} · {claimed.second}", "< 0.001"] in [[r[0], r[-1]] for r in rows[2]]
+
+
+def test_the_contents_lead_to_the_leaders_by_step(night):
+    page = Page(render(night))
+    assert ("a", {"href": "#leaders-by-step"}) in page.tags
+    assert ("h3", {"id": "leaders-by-step"}) in page.tags
+    assert "the least q of a row is the smallest over its steps, not adjusted" in page.text
+
+
+def test_a_placebo_not_asked_has_no_rate(night):
+    mute = tuple(row._replace(asked=0) for row in night.leadership.placebos)
+    page = Page(render(night._replace(leadership=night.leadership._replace(placebos=mute))))
+    assert [row[4] for row in tables_of(page, "Runs that named a leader")[1:]] == [
+        "— not asked"
+    ] * len(mute)
+    assert "no rule could be asked" in page.text
+
+
 def test_fair_game_and_spillovers_are_tables(night):
     page = Page(render(night))
     _, *rows = tables_of(page, "Variance ratio")

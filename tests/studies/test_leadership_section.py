@@ -14,14 +14,16 @@ from eventtape.arrays import Status
 from eventtape.clock import SECOND
 from eventtape.errors import InputError
 from eventtape.estimators.discovery.false_discovery import adjusted
+from eventtape.estimators.discovery.refusals import Reason
 from eventtape.simulate import MarketTruth, event_night
 from eventtape.studies import SIMULATED, Config, diffusion
 from eventtape.studies.contract import contract, tables
 from eventtape.studies.diffusion_answers import lead_lag_row
 from eventtape.studies.findings import findings
 from eventtape.studies.leadership import enough_draws, leadership
-from eventtape.studies.leadership_columns import Column, column, longest_run
+from eventtape.studies.leadership_columns import HIDDEN, Column, column, longest_run
 from eventtape.studies.leadership_edges import lead_lag_edges
+from eventtape.studies.leadership_findings import q_words, trend_caution
 from eventtape.studies.leadership_placebo import shuffled, wilson
 from eventtape.studies.leadership_responses import trend_edges
 from eventtape.studies.leadership_rows import METHODS
@@ -186,9 +188,43 @@ def test_links_are_controlled_over_all_pairs(simulated_result):
     assert first.leader is None
     assert first.reason == "a link that chance alone would find among so many"
     assert math.isnan(first.value)
-    assert (first.lower, first.upper) == (-led.upper, -led.lower)  # second behind first again
+    assert math.isnan(first.lower)
+    assert math.isnan(first.upper)
     alone, *_ = lead_lag_edges(rows[:1], Config())
     assert (alone.leader, alone.value, alone.q_value) == ("currency", led.lag_s, 0.03)
+
+
+def test_a_refused_number_has_no_interval(found):
+    """But where the interval holds equality, or the stamps alone stand against the leader."""
+    kept = {str(Reason.EQUAL), HIDDEN, "interval holds zero, or the lag is within the stamps"}
+    for edge in found.edges:
+        if edge.leader is None and edge.reason not in kept:
+            assert math.isnan(edge.value)
+            assert math.isnan(edge.lower)
+            assert math.isnan(edge.upper)
+            assert edge.method in ("lead-lag", "granger") or math.isnan(edge.q_value)
+    assert any(e.leader is None and math.isfinite(e.lower) for e in found.edges)
+
+
+def test_two_walks_have_no_share_to_bound():
+    """Untied prices: pair_discovery still counts shares of the trend it did not find."""
+    rng = np.random.default_rng(8)
+    walks = [np.cumsum(rng.standard_normal(400)) for _ in range(2)]
+    pair = [Column(name, False, x, x, Status.OK, "") for name, x in zip("ab", walks, strict=True)]
+    (edge,) = trend_edges(pair, 60.0, QUICK, 199)
+    assert edge.reason == Reason.RANK_0
+    assert np.isnan([edge.value, edge.lower, edge.upper, edge.p_value, edge.q_value]).all()
+
+
+def test_a_q_made_of_draws_is_at_most_that(simulated_result):
+    """Ten pairs and 499 draws: p ends at 1/500; Granger's p is no count and has no such end."""
+    edge = next(e for e in simulated_result.leadership.edges if e.p_value == 1.0 / 500.0)
+    assert edge.method == "lead-lag"
+    assert q_words(edge, simulated_result) == f"≤ {edge.q_value:.3f}"
+    assert q_words(edge._replace(p_value=2.0 / 500.0, q_value=0.02), simulated_result) == "0.020"
+    granger = edge._replace(method="granger", q_value=0.0041)
+    assert q_words(granger, simulated_result) == "0.004"
+    assert q_words(granger._replace(q_value=1e-46), simulated_result) == "< 0.001"
 
 
 def test_q_values_are_those_of_the_p_values(found):
@@ -276,7 +312,41 @@ def test_placebos_are_counted(found):
     assert rates["any"].named <= 1
     assert rates["any"].named >= max(rates[m].named for m in METHODS)
     assert (rates["speed"].rate_low, rates["speed"].rate_high) == wilson(rates["speed"].named, 4)
+    assert all(row.asked == 4 for row in rates.values())
     assert diffusion(event_night(3).tape, SIMULATED, QUICK).leadership.placebos == ()
+
+
+def test_a_placebo_that_could_not_be_asked_is_not_ok():
+    """At half an hour only lead-lag has rows enough; without it nothing was tried."""
+    config = replace(QUICK, placebo_runs=2, leadership_steps_s=(1800.0,))
+    result = diffusion(event_night(3).tape, SIMULATED, config)
+    rows = {row.method: row for row in result.leadership.placebos}
+    assert {method: rows[method].asked for method in METHODS} == {
+        "lead-lag": 2, "granger": 0, "shared trend": 0, "speed": 0,
+    }  # fmt: skip
+    assert rows["any"].asked == 2
+    assert math.isnan(rows["speed"].rate_high)
+    said = findings(result)[-1 - sum(s.sample == "out" for s in result.scores)]
+    assert said.text.endswith("Not asked there, so not tried: granger, shared trend, speed.")
+    mute = tuple(row._replace(asked=0) for row in result.leadership.placebos)
+    silent = result._replace(leadership=result.leadership._replace(placebos=mute))
+    said = findings(silent)[-1 - sum(s.sample == "out" for s in result.scores)]
+    assert "no rule could be asked" in said.text
+    assert said.status is Status.TOO_FEW
+
+
+def test_a_shared_trend_is_qualified(simulated_result):
+    """The rate at which a relation is claimed that does not last stands beside each claim."""
+    assert trend_caution(simulated_result) == ""
+    claimed = next(e for e in simulated_result.leadership.edges if e.method == "shared trend")
+    claimed = claimed._replace(leader="coin", follower="index", reason="", status=Status.OK)
+    who = simulated_result.leadership._replace(edges=(claimed,))
+    caution = trend_caution(simulated_result._replace(leadership=who))
+    assert "was named for 14% of pairs (it did move first in 99% of those)" in caution
+    (said,) = (
+        f.text for f in findings(simulated_result._replace(leadership=who)) if "Shared" in f.text
+    )
+    assert said.endswith(caution)
 
 
 def test_wilson_against_its_published_form():
@@ -324,6 +394,7 @@ def test_json_and_tables_hold_every_row(simulated_result):
     assert flat["leadership_martingales"]["ratio"].to_list() == [
         r for row in said["martingales"] for r in row["ratios"]
     ]
+    assert [row["asked"] for row in said["placebos"]] == [row.asked for row in found.placebos]
     assert flat["leadership_placebos"]["named"].to_list() == [r.named for r in found.placebos]
     nothing = simulated_result._replace(leadership=type(found)((), (), (), (), ()))
     assert all(frame.is_empty() for name, frame in tables(nothing).items() if "leadership_" in name)

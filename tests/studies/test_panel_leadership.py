@@ -17,8 +17,15 @@ from eventtape.frames.discovery_speeds import speed_table
 from eventtape.frames.price_panel import price_panel
 from eventtape.simulate import common_trend_panel, independent_walks, yan_zivot
 from eventtape.simulate.leader_frame import leader_frame
-from eventtape.studies.panel_findings import contract, findings, placebo_sentence, reasons
-from eventtape.studies.panel_identities import REJECTED, identity_table
+from eventtape.studies.panel_findings import (
+    contract,
+    findings,
+    p_words,
+    placebo_sentence,
+    reasons,
+    sessions_words,
+)
+from eventtape.studies.panel_identities import APART, REJECTED, identity_table
 from eventtape.studies.panel_leadership import run, shuffled, wilson
 from eventtape.studies.panel_leadership_rows import LeadershipConfig
 
@@ -188,8 +195,26 @@ def test_a_contract_and_its_complement_share_one_price():
     right = identities(prices, ("YES", "NO"), contracts=(("YES", "-NO"),)).row(0, named=True)
     assert (right["kind"], right["leader"]) == ("one contract", "YES")
     assert right["p_relation"] > 0.01
+    assert right["speed_first"] > right["speed_second"]
     wrong = identities(prices, ("YES", "NO"), contracts=(("YES", "NO"),)).row(0, named=True)
     assert wrong["p_relation"] < 1e-6  # (1, -1) is not the relation of YES and NO themselves
+    assert (wrong["leader"], wrong["reason"], wrong["pils"]) == (None, REJECTED, None)
+
+
+def test_two_walks_said_to_be_one_security_have_no_leader():
+    """Without the check of the relation 9 of 120 such pairs had one; with it one of 100 may."""
+    named = []
+    for seed in range(30):
+        x = independent_walks((7, seed), 600, 2).log_prices
+        prices = frame({"A": np.exp(x[:, 0]), "B": np.exp(x[:, 1])})
+        named.append(identities(prices, same=(("A", "B"),)).row(0, named=True))
+    assert sum(row["leader"] is not None for row in named) == 0
+    apart = [row for row in named if row["reason"] == APART]
+    assert len(apart) >= 25
+    assert {(row["pils"], row["lower"], row["status"]) for row in apart} == {
+        (None, None, "not identified")
+    }
+    assert all(row["p_none"] > 0.01 for row in apart)
 
 
 def test_share_classes_are_tested_before_they_are_used():
@@ -229,6 +254,8 @@ def test_prices_too_close_to_tell_are_refused():
         ({"regime_edges": (0.6, 0.4)}, "rising regime edges"),
         ({"level": 95.0}, "a level between 0 and 1"),
         ({"placebo_runs": -1}, "placebo runs >= 0"),
+        ({"groups": (("x", ("A",)),)}, "a market or a probability"),
+        ({"market": "M", "groups": (("x", ("A",)), ("x", ("B",)))}, "each group once"),
     ],
 )
 def test_choices_that_no_data_could_make_right(choice, words):
@@ -244,12 +271,75 @@ def test_choices_that_no_data_could_make_right(choice, words):
         {"market": "ODDS", "probability": "ODDS"},
         {"same": (("MKT", "IVV"),)},
         {"contracts": (("ODDS", "-NO"),)},
-        {"groups": (("x", ("NOBODY",)),)},
+        {"market": "MKT", "groups": (("x", ("NOBODY",)),)},
     ],
 )
 def test_names_that_are_no_columns(made, choice):
     with pytest.raises(InputError, match="column among"):
         run(made.prices, LeadershipConfig(**choice))
+
+
+def test_a_placebo_that_could_not_answer_says_so(made):
+    """Five rows: no rule can name anybody, and none in five runs is no good news."""
+    few = made.prices.head(5).select("ts", "MKT", "FUND1", "SLOW1")
+    result = run(few, LeadershipConfig(market="MKT", n_draws=99, placebo_runs=5, resolution=(1,)))
+    assert result.placebo["asked"].to_list() == [0, 0, 0, 0]
+    assert result.placebo["rate_high"].null_count() == 4
+    assert "granger not asked" in placebo_sentence(result)
+    assert "in 0 of" not in placebo_sentence(result)
+    assert findings(result)[-1].status == "too few observations"
+
+
+def test_a_price_that_never_moves_is_left_out_and_named(made):
+    few = made.prices.select("ts", "MKT", "SLOW1").with_columns(CONST=pl.lit(7.0))
+    result = run(few, LeadershipConfig(n_draws=99, placebo_runs=1, resolution=(1,)))
+    without = run(few.drop("CONST"), LeadershipConfig(n_draws=99, placebo_runs=1, resolution=(1,)))
+    assert result.left_out == ("CONST",)
+    assert result.rank.equals(without.rank)
+    assert result.granger.equals(without.granger)
+    assert result.spillovers.equals(without.spillovers)
+    assert contract(result)["left_out"] == ["CONST"]
+    assert any("CONST never moves" in found.text for found in findings(result))
+
+
+def test_a_probability_taken_for_a_price_is_said(made):
+    few = made.prices.select("ts", "MKT", "ODDS")
+    said = findings(run(few, LeadershipConfig(placebo_runs=0, resolution=(1,))))
+    assert "wholly between 0 and 1: ODDS." in said[0].text
+    told = findings(run(few, LeadershipConfig(probability="ODDS", placebo_runs=0)))
+    assert not any("wholly between" in f.text for f in told)
+
+
+def test_one_series_has_nobody_to_lead(made):
+    with pytest.raises(InputError, match="at least two series"):
+        run(made.prices.select("ts", "MKT"))
+
+
+def test_where_the_prices_are_from_is_what_was_said(result, made):
+    few = made.prices.head(400).select("ts", "MKT", "SLOW1")
+    quick = LeadershipConfig(n_draws=99, placebo_runs=0, resolution=(1,))
+    given = run(few, quick, source="p.csv")
+    assert (result.data, given.data, run(few, quick).data) == (
+        "simulated",
+        "as given (p.csv)",
+        "as given",
+    )
+    assert contract(given)["data"] == "as given (p.csv)"
+    assert (sessions_words(result), sessions_words(given)) == ("6 sessions", "2 sessions")
+    one = run(few.head(300), quick)
+    assert sessions_words(one) == "1 session"
+
+
+def test_no_p_value_is_more_precise_than_its_test():
+    assert [p_words(p) for p in (0.5, 0.0312, 0.001, 9e-4, 0.0, 1e-76)] == [
+        "0.500",
+        "0.031",
+        "0.001",
+        "< 0.001",
+        "< 0.001",
+        "< 0.001",
+    ]
+    assert p_words(0.005, floor=1 / 200) == "<= 0.005"
 
 
 @pytest.mark.slow
@@ -267,6 +357,27 @@ def test_how_often_a_leader_is_named_where_nobody_leads():
         named["speeds"] += result.speeds["leader"].is_not_null().any()
     for method, count in named.items():
         assert wilson(count, runs)[0] <= 0.05, (method, count)
+
+
+@pytest.mark.slow
+def test_how_often_an_identity_is_refused_and_right():
+    """120 pairs that are no one security, and 120 that are: ``docs/leadership.md`` has these."""
+    choices = LeadershipConfig(same=(("A", "B"),), n_draws=499)
+    for n_rows, right in ((390, 82), (1200, 117)):
+        for one in (False, True):
+            rows = []
+            for seed in range(120):
+                x = (
+                    yan_zivot((98, seed), n_rows, np.array([0.8, 0.4]), np.array([0.5, -0.5]))
+                    if one
+                    else independent_walks((99, seed), n_rows, 2)
+                ).log_prices
+                panel = price_panel(frame({"A": np.exp(x[:, 0]), "B": np.exp(x[:, 1])}))
+                rows.append(identity_table(panel, choices).row(0, named=True))
+            leaders = [row["leader"] for row in rows]
+            assert leaders.count("B") == 0
+            assert leaders.count("A") == (right if one else 0)
+            assert [row["reason"] for row in rows].count(APART) == (0 if one else 119)
 
 
 @pytest.mark.slow

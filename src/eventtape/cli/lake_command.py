@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_LEGIBLE = 12  # characters of a column under which its words cannot be read
 
 app = typer.Typer(help="The lake: list tables, look at one, ask in SQL.", no_args_is_help=True)
 
@@ -31,13 +36,12 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """The first rows of a table."""
-    from eventtape.cli.terminal import show_frame
     from eventtape.errors import InputError
     from eventtape.store import Lake
 
     if rows < 1:
         raise InputError("at least one row", met=rows)
-    show_frame(Lake(lake).show(table, rows), as_json=as_json, empty=f"{table} has no rows")
+    _show(Lake(lake).show(table, rows), as_json=as_json, empty=f"{table} has no rows")
 
 
 @app.command("sql")
@@ -48,10 +52,26 @@ def sql(
     as_json: AsJson = False,
 ) -> None:
     """Ask the lake in SQL; a query cannot change it."""
-    from eventtape.cli.terminal import show_frame
     from eventtape.store import Lake
 
-    show_frame(Lake(lake).sql(query), as_json=as_json, empty="no rows")
+    _show(Lake(lake).sql(query), as_json=as_json, empty="no rows")
+
+
+def _show(frame: pl.DataFrame, *, as_json: bool, empty: str) -> None:
+    """Rows as a table; one below the other where the columns would be a few characters wide."""
+    from rich.console import Console
+
+    from eventtape.cli.terminal import NONE, show_frame
+
+    least = sum(min(max(len(name), 8), _LEGIBLE) + 3 for name in frame.columns)
+    if as_json or frame.is_empty() or least <= Console().width:
+        show_frame(frame, as_json=as_json, empty=empty)
+        return
+    side = max(len(name) for name in frame.columns)
+    for at, row in enumerate(frame.iter_rows(named=True), 1):
+        print(f"row {at}")
+        for name, value in row.items():
+            print(f"  {name:<{side}}  {NONE if value is None else value}")
 
 
 @app.command("vacuum")

@@ -200,11 +200,12 @@ def _check_folder(out: Path) -> None:
 
 def _gap_ns(prices: pl.DataFrame, gap: str | None) -> int:
     """The longest gap inside a session; one shorter than the rows would end one at each."""
-    from eventtape.clock import HOUR, duration_ns
+    from eventtape.clock import SECOND, duration_ns
+    from eventtape.frames.price_panel import MAX_GAP_S
     from eventtape.sources.wide_prices import usual_ns
 
     if gap is None:
-        return HOUR
+        return round(MAX_GAP_S * SECOND)
     asked, usual = duration_ns(gap), usual_ns(prices)
     if asked < usual:
         raise InputError(f"--gap no shorter than the rows, {usual / 1e9:g} seconds apart", met=gap)

@@ -70,6 +70,9 @@ def sweeps(
     )
     if session == "none":
         raise InputError("a calendar: windows are cut from its hours", met="--session none")
+    as_policy(policy or "regular")
+    if trades is not None and quotes is not None and vendor is None and simulate is None:
+        raise InputError("--vendor, which says how to read the files", met="files alone")
     paths = ticks.paths_or_seed({"trades": trades, "quotes": quotes}, vendor, simulate, "sweeps")
     how = ticks.as_format(
         "parquet" if simulate is not None else vendor,
@@ -83,7 +86,6 @@ def sweeps(
         columns=column,
         codes=codes,
     )
-    as_policy(policy or "regular")
     check_parquet(out)
     simulated = simulate is not None or ticks.made_by_no_market(paths)
     about = {"every": every, "grid_s": str(grid_s), "max_lag_s": str(max_lag_s)}

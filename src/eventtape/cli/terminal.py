@@ -19,10 +19,10 @@ from eventtape.studies.leadership_findings import (
     between,
     measured_by,
     placebo_sentence,
+    q_words,
     step_words,
     trend_caution,
 )
-from eventtape.studies.words import chance
 
 if TYPE_CHECKING:
     import polars as pl
@@ -86,7 +86,7 @@ def _leaders(result: DiffusionResult) -> Table:
             step_words(edge),
             measured_by(edge) or NONE,
             between(edge) or NONE,
-            chance(edge.q_value),
+            q_words(edge, result),
         )
     if not led:
         table.add_row("nobody", *[NONE] * 6)

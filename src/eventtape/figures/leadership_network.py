@@ -16,9 +16,8 @@ from bokeh.plotting import figure
 from eventtape.figures import style
 from eventtape.figures.words import plain
 from eventtape.studies import DiffusionResult
-from eventtape.studies.leadership_findings import between, measured_by, step_words
+from eventtape.studies.leadership_findings import between, measured_by, q_words, step_words
 from eventtape.studies.leadership_rows import Edge, Method
-from eventtape.studies.words import chance
 
 __all__ = ["NO_LEADER", "leadership_network"]
 
@@ -106,7 +105,7 @@ def _arrows(
         steps=[", ".join(step_words(edge) for edge in edges) for edges in groups.values()],
         interval=["; ".join(between(edge) or "yes" for edge in edges) for edges in groups.values()],
         q=[max(edge.q_value for edge in edges) for edges in groups.values()],
-        q_text=[chance(max(edge.q_value for edge in edges)) for edges in groups.values()],
+        q_text=[q_words(max(edges, key=lambda e: e.q_value), result) for edges in groups.values()],
     )
     line = fig.segment(
         "x0", "y0", "x1", "y1", source=data, color=colour, line_width=2, legend_label=label

@@ -23,7 +23,14 @@ from eventtape.estimators.discovery.lead_lag import lead_lag
 from eventtape.estimators.discovery.pairs import pair_discovery
 from eventtape.estimators.discovery.refusals import status_of
 from eventtape.estimators.discovery.resolution import resolution
-from eventtape.frames.price_panel import MAX_GAP_S, PricePanel, Prices, as_panel, tidy
+from eventtape.frames.price_panel import (
+    MAX_GAP_S,
+    PricePanel,
+    Prices,
+    as_panel,
+    tidy,
+)
+from eventtape.frames.price_steps import MOST_OFF_STEP
 
 __all__ = ["lead_lag_table", "pair_table", "resolution_table"]
 
@@ -68,10 +75,18 @@ def pair_table(
 ) -> pl.DataFrame:
     """Leadership of every pair of columns, or of those named: one row a pair.
 
-    ``first, second, leader``, PILS, information, component and price discovery shares of the first
-    with intervals, ``beta, correlation``, the p-values of the tests, ``q_relation, q_equal, lags,
-    n_rows, status, reason``. A row with a hole in any column is of no pair. See
-    :mod:`eventtape.estimators.discovery.pairs`.
+    ``first``, ``second``: the columns; ``leader``: one of them, or null.
+    ``pils``, ``component``, ``pds`` (price discovery share) of the first, each with ``_lower`` and
+    ``_upper``; ``is_first``, ``is_last``: its information share first and last in order, with
+    ``is_lower``, ``is_upper`` of their middle, and ``width``, the distance of the two.
+    ``beta``: first - beta second is the relation, in logs; ``correlation`` of the residuals.
+    ``p_none`` of no relation, ``p_stationary`` of one unit root left (small: both are stationary),
+    ``p_alone`` of one series alone being the relation, ``p_equal`` of equal speeds;
+    ``q_relation`` (of the larger of p_none and p_alone) and ``q_equal``: adjusted over the pairs.
+    ``false_discovery`` is the bound of ``q_relation``, ``1 - level`` that of ``q_equal``.
+    ``lags``, ``n_rows``, ``status``, ``reason``.
+
+    A row with a hole in any column is of no pair. See :mod:`eventtape.estimators.discovery.pairs`.
     """
     panel = as_panel(prices, calendar=calendar, max_gap_s=max_gap_s)
     asked = None if pairs is None else _columns(panel, pairs)
@@ -120,9 +135,13 @@ def resolution_table(
 
     ``step_s, first, second, leader, pils, pils_lower, pils_upper, width`` (of the information share
     bounds), ``correlation, n_rows, status, reason, verdict, holds_to_s`` (the coarsest step up to
-    which each names the same). See :mod:`eventtape.estimators.discovery.resolution`.
+    which each names the same). See :mod:`eventtape.estimators.discovery.resolution`. An error where
+    more than a tenth of the rows are no whole steps apart: multiples of a step mean nothing there.
     """
     panel = as_panel(prices, calendar=calendar, max_gap_s=max_gap_s)
+    if panel.off_step > MOST_OFF_STEP:
+        wanted = f"rows a step apart in at least {1.0 - MOST_OFF_STEP:.0%}"
+        raise InputError(wanted, met=f"{panel.off_step:.0%} off the step", column="ts")
     found = resolution(
         panel.levels,
         panel.step_s,
@@ -164,6 +183,7 @@ def lead_lag_table(
     *,
     reach_s: float = 10.0,
     step_s: float = 0.1,
+    stamp_s: float | None = None,
     level: float = 0.95,
     n_draws: int = 499,
     seed: int = 0,
@@ -173,13 +193,18 @@ def lead_lag_table(
 
     ``ticks`` is long: ``symbol, ts, price`` with rising times within a symbol. ``first, second,
     leader, lag_s`` (positive: the first leads), ``lower, upper, ratio, p_value, q_value, n_first,
-    n_second, status``. ``leader`` where the interval leaves 0 and the q-value of a link, over all
-    pairs, is at most ``1 - level``. Stamps of another clock, or of bars, make their own leads: see
-    :mod:`eventtape.estimators.discovery.lead_lag`.
+    n_second, status, stamp_s``. ``leader`` where the q-value of a link, over all pairs, is at most
+    ``1 - level`` and the whole interval lies further from 0 than ``stamp_s``, by how much two
+    stamps may be wrong against each other. By default that is the grid the stamps stand on, the
+    coarser of the two: a minute for minute bars, a second for whole seconds. Clocks that disagree
+    by more want it said. See :mod:`eventtape.estimators.discovery.lead_lag`.
     """
     if not 0.0 < step_s <= reach_s:
         raise InputError("0 < step_s <= reach_s", met=(step_s, reach_s))
+    if stamp_s is not None and not 0.0 <= stamp_s < np.inf:
+        raise InputError("stamp_s >= 0 seconds", met=stamp_s)
     series = _tick_series(ticks)
+    grid = {name: _grid_s(t) for name, (t, _) in series.items()}
     side = np.arange(1, round(reach_s / step_s) + 1) * step_s * SECOND
     lags = np.asarray(np.round([*-side[::-1], 0.0, *side]), np.int64)
     pairs = list(itertools.combinations(series, 2))
@@ -192,9 +217,10 @@ def lead_lag_table(
         )
     q = adjusted(np.array([f.p_value for f in found]))
     leader: list[str | None] = []
-    for (a, b), f, linked in zip(pairs, found, q <= 1.0 - level, strict=True):
+    stamps = [max(grid[a], grid[b]) if stamp_s is None else stamp_s for a, b in pairs]
+    for (a, b), f, linked, near in zip(pairs, found, q <= 1.0 - level, stamps, strict=True):
         told = f.status is Status.OK and linked
-        leader.append(a if told and f.lower > 0.0 else b if told and f.upper < 0.0 else None)
+        leader.append(a if told and f.lower > near else b if told and f.upper < -near else None)
     return tidy(
         {
             "first": [a for a, _ in pairs],
@@ -209,8 +235,14 @@ def lead_lag_table(
             "n_first": [series[a][0].size for a, _ in pairs],
             "n_second": [series[b][0].size for _, b in pairs],
             "status": [str(f.status) for f in found],
+            "stamp_s": np.array(stamps, np.float64),
         }
     )
+
+
+def _grid_s(t: IntArray) -> float:
+    """Seconds between the marks that all of these times stand on, counted from the first."""
+    return float(np.gcd.reduce(np.diff(t))) / SECOND if t.size > 1 else 0.0
 
 
 def _columns(panel: PricePanel, pairs: Sequence[tuple[str, str]]) -> IntArray:

@@ -1,7 +1,8 @@
 """What binds a panel together, on data frames: spillovers, forecasts, shared combinations.
 
-Returns are those inside sessions, over the rows that all series have, one session after the other:
-a lag at an open reaches into the close before. Frames as in :mod:`eventtape.frames.discovery`.
+Returns are those inside sessions from one row to the next where all series have both, one after the
+other: none spans a hole, but a lag after an open or a hole reaches to what was before it. Frames as
+in :mod:`eventtape.frames.discovery`.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ def connectedness_table(
 ) -> Spillovers:
     """What each series gives to and takes from the others, and the table behind it.
 
-    ``series``: ``name, to, from, net, net_lower, net_upper, total, total_lower, total_upper,
-    n_rows, status, reason``. ``table``: ``name, source, share``, the part of the variance of
-    ``name`` from shocks to ``source``. See :mod:`eventtape.estimators.discovery.connectedness`.
+    ``series``: ``name, to, from, net, net_lower, net_upper, total, total_corrected,
+    total_lower, total_upper, n_rows, status, reason``. ``table``: ``name, source, share``, the part
+    of the variance of ``name`` from shocks to ``source``. See :mod:`eventtape.estimators.discovery.connectedness`.
     """
     panel = as_panel(prices, calendar=calendar, max_gap_s=max_gap_s)
     found = connectedness(
@@ -65,7 +66,7 @@ def connectedness_table(
         "net_upper": found.net_upper,
         **{
             name: np.full(n, getattr(found, name))
-            for name in ("total", "total_lower", "total_upper", "n_rows")
+            for name in ("total", "total_corrected", "total_lower", "total_upper", "n_rows")
         },
         "status": [str(found.status)] * n,
         "reason": [str(found.reason)] * n,

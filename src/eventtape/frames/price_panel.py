@@ -3,7 +3,11 @@
 ``ts`` (UTC, rising) and one column a series; null and NaN are holes. Prices enter as logarithms,
 probabilities as probits. A session ends where the exchange closes (``calendar``: rows outside its
 hours are left out) and where nothing was quoted for longer than ``max_gap_s``, or than one and a
-half of the usual step where that is longer. No estimate takes a difference across that.
+half of the usual step where that is longer; rows a day or more apart end one after five days. No
+estimate takes a difference across that.
+
+Within a session rows stand a step apart: the panel has rows of holes where rows are missing
+(:mod:`.price_steps`). A probability within half a tick of 0 or 1 has no probit and is a hole.
 """
 
 from __future__ import annotations
@@ -21,10 +25,20 @@ from eventtape.arrays import FloatArray, IntArray
 from eventtape.clock import SECOND, sessions
 from eventtape.errors import InputError
 from eventtape.estimators.discovery.vecm_moments import Moments, blank_moments, moments
+from eventtape.frames.price_steps import on_steps
 
-__all__ = ["PricePanel", "Prices", "as_panel", "price_panel", "tidy"]
+__all__ = [
+    "HALF_TICK",
+    "PricePanel",
+    "Prices",
+    "as_panel",
+    "price_panel",
+    "tidy",
+]
 
 MAX_GAP_S = 3600.0
+HALF_TICK = 0.0005  # of contracts quoted in tenths of a cent
+_DAY_S, _DAILY_GAP_S = 86400.0, 5 * 86400.0
 _TIME = pl.Datetime("ns", "UTC")
 
 
@@ -36,6 +50,9 @@ class PricePanel(NamedTuple):
     levels: FloatArray  # (T, n) logs, probits of ``probabilities``; NaN is a hole
     sessions: IntArray  # (T,)
     probabilities: frozenset[str]
+    missing: int = 0  # rows of the step that the frame did not have
+    off_step: float = 0.0  # share of the spacings inside sessions that are no whole steps
+    at_ends: tuple[tuple[str, int], ...] = ()  # probabilities too near 0 or 1, how often
 
     def column(self, name: str) -> FloatArray:
         """One series ``(T,)``."""
@@ -64,11 +81,26 @@ class PricePanel(NamedTuple):
         return np.where((rows >= 0)[:, None], self.levels[rows], np.nan), rows
 
     def returns(self) -> FloatArray:
-        """Differences inside sessions over the rows at which all were seen, ``(m, n)``."""
-        seen = np.isfinite(self.levels).all(axis=1)
-        x, label = self.levels[seen], self.sessions[seen]
-        moves: FloatArray = np.diff(x, axis=0)[label[1:] == label[:-1]]
-        return moves
+        """Differences of rows next to each other inside sessions, all series seen, ``(m, n)``."""
+        d: FloatArray = np.diff(self.levels, axis=0)[np.diff(self.sessions) == 0]
+        return d[np.isfinite(d).all(axis=1)]
+
+    def sparse(self) -> tuple[str, ...]:
+        """Series whose holes would take more than half of the differences that the others share.
+
+        Fullest first, each series is set against those kept before it.
+        """
+        d = np.diff(self.levels, axis=0)[np.diff(self.sessions) == 0]
+        seen = np.isfinite(d)
+        fullest = np.argsort(-seen.sum(axis=0), kind="stable")
+        joint, left = seen[:, fullest[0]], set[int]()
+        for column in fullest[1:].tolist():
+            both = joint & seen[:, column]
+            if 2 * both.sum() < joint.sum():
+                left.add(column)
+            else:
+                joint = both
+        return tuple(name for at, name in enumerate(self.names) if at in left)
 
     def moments(self, lags: int) -> Moments:
         """Sums of products for a VECM over the runs of whole rows inside sessions."""
@@ -125,8 +157,8 @@ def price_panel(
     """The checked levels of all columns of ``prices`` but ``ts``, with their sessions.
 
     :class:`InputError` names column, row, what was met and what was wanted: times that do not rise
-    or have no zone, a column that holds no numbers, a price not above 0, a probability not between
-    0 and 1, a series without prices. ``max_gap_s`` may be infinite.
+    or have no zone, a column that holds no numbers, a price not above 0, a probability below 0 or
+    above 1, a series without prices. ``max_gap_s`` may be infinite.
     """
     _polars(prices)
     if "ts" not in prices.columns:
@@ -141,7 +173,9 @@ def price_panel(
     if not max_gap_s > 0.0:
         raise InputError("a longest gap above 0 seconds", met=max_gap_s)
     ts = _times(prices["ts"])
-    levels = np.column_stack([_levels(prices[name], odds=name in odds) for name in names])
+    read = [_levels(prices[name], odds=name in odds) for name in names]
+    levels = np.column_stack([x for x, _ in read])
+    at_ends = tuple((name, ends) for name, (_, ends) in zip(names, read, strict=True) if ends)
     label = _calendar_labels(ts, calendar)
     kept = label >= 0
     if kept.sum() < 3:  # noqa: PLR2004
@@ -149,8 +183,27 @@ def price_panel(
         raise InputError(f"rows in the hours of {calendar}", met=met, column="ts")
     ts, levels, label = ts[kept], levels[kept], label[kept]
     gaps = np.diff(ts) / SECOND
-    apart = (label[1:] != label[:-1]) | (gaps > max(max_gap_s, 1.5 * float(np.median(gaps))))
-    return PricePanel(tuple(names), ts, levels, np.r_[0, np.cumsum(apart)].astype(np.int64), odds)
+    usual = float(np.median(gaps))
+    daily = usual >= _DAY_S
+    least = _DAILY_GAP_S if daily and max_gap_s < usual else max_gap_s
+    apart = gaps > max(least, 1.5 * usual)
+    if not daily:  # a day's row is a session of any calendar
+        apart |= label[1:] != label[:-1]
+    session = np.r_[0, np.cumsum(apart)].astype(np.int64)
+    panel = PricePanel(tuple(names), ts, levels, session, odds, at_ends=at_ends)
+    return panel if daily else _on_steps(panel)  # weekends are no holes
+
+
+def _on_steps(panel: PricePanel) -> PricePanel:
+    """The panel with a row of holes for each row of the usual step that is missing."""
+    ts, row, missing, off_step = on_steps(panel.ts, panel.sessions)
+    return panel._replace(
+        ts=ts,
+        levels=np.where((missing == 0)[:, None], panel.levels[row], np.nan),
+        sessions=panel.sessions[row],
+        missing=int((missing > 0).sum()),
+        off_step=off_step,
+    )
 
 
 def tidy(columns: Mapping[str, Any]) -> pl.DataFrame:
@@ -194,19 +247,25 @@ def _times(ts: pl.Series) -> IntArray:
     return ns
 
 
-def _levels(series: pl.Series, *, odds: bool) -> FloatArray:
+def _levels(series: pl.Series, *, odds: bool) -> tuple[FloatArray, int]:
+    """Logs or probits, and how many probabilities are too near 0 or 1 to have one."""
     if not series.dtype.is_numeric():
         raise InputError("a column of numbers", met=str(series.dtype), column=series.name)
     x = series.cast(pl.Float64).fill_null(math.nan).to_numpy()
-    top = 1.0 if odds else math.inf
-    wrong = np.flatnonzero(~np.isnan(x) & ~((x > 0.0) & (x < top)))
+    right = (x >= 0.0) & (x <= 1.0) if odds else (x > 0.0) & (x < math.inf)
+    wrong = np.flatnonzero(~np.isnan(x) & ~right)
     if wrong.size:
         at = int(wrong[0])
-        wanted = "a probability strictly between 0 and 1" if odds else "a finite price above 0"
+        wanted = "a probability between 0 and 1" if odds else "a finite price above 0"
         raise InputError(wanted, met=float(x[at]), row=at + 1, column=series.name)
+    ends = ((x <= HALF_TICK) | (x >= 1.0 - HALF_TICK)) & odds
+    x = np.where(ends, np.nan, x)
     if np.isnan(x).all():
-        raise InputError("a series with prices", met="none", column=series.name)
-    return np.asarray(ndtri(x) if odds else np.log(x), np.float64)
+        wanted = "a series with prices"
+        if odds:
+            wanted = f"a probability further than {HALF_TICK} from 0 and 1"
+        raise InputError(wanted, met="none", column=series.name)
+    return np.asarray(ndtri(x) if odds else np.log(x), np.float64), int(ends.sum())
 
 
 def _calendar_labels(ts: IntArray, calendar: str | None) -> IntArray:

@@ -15,7 +15,7 @@ __all__ = ["leadership_section"]
 NO_PLACEBO = "The rules were not tried on shuffled feeds, so how often they err here is not known."
 STEPS = "Leaders by step"
 LEAST = (
-    "q is adjusted over the pairs that one method asked at one step, and each step is held to 5% "
+    "q is adjusted over the pairs that one method asked at one step, and each step keeps its rate "
     "by itself; the least q of a row is the smallest over its steps, not adjusted for that choice."
 )
 

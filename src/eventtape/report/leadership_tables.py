@@ -7,7 +7,7 @@ import math
 from eventtape.report.cells import DASH, number
 from eventtape.report.html import Column, Html, badge, element, join, table
 from eventtape.studies import DiffusionResult
-from eventtape.studies.leadership_findings import between, measured_by, trend_caution
+from eventtape.studies.leadership_findings import between, measured_by, q_words, trend_caution
 from eventtape.studies.leadership_rows import METHODS, Edge, Method, Placebo, Spillover
 from eventtape.studies.words import chance, minutes
 
@@ -45,7 +45,7 @@ def _by_step(result: DiffusionResult, method: Method) -> Html:
         (
             " · ".join(pair),
             *(_cell(row.get(step)) for step in steps),
-            _least([edge for edge in edges if {edge.first, edge.second} == set(pair)]),
+            _least([e for e in edges if {e.first, e.second} == set(pair)], result),
         )
         for pair, row in cells.items()
     ]
@@ -64,9 +64,9 @@ def _cell(edge: Edge | None) -> str:
     return element("span", element("strong", edge.leader), said)
 
 
-def _least(edges: list[Edge]) -> str:
-    known = [edge.q_value for edge in edges if math.isfinite(edge.q_value)]
-    return chance(min(known)) if known else DASH
+def _least(edges: list[Edge], result: DiffusionResult) -> str:
+    known = [edge for edge in edges if math.isfinite(edge.q_value)]
+    return q_words(min(known, key=lambda edge: edge.q_value), result) if known else DASH
 
 
 def martingale_table(result: DiffusionResult) -> Html:

@@ -22,7 +22,7 @@ from eventtape.studies import DiffusionResult
 from eventtape.studies.findings import findings
 from eventtape.wholefile import write_whole
 
-__all__ = ["render", "write_report"]
+__all__ = ["banner", "render", "whole_page", "write_report"]
 
 BANNER = "SIMULATED DATA"
 ICON = (
@@ -50,20 +50,10 @@ def render(result: DiffusionResult, *, command: str = "eventtape diffusion") -> 
             document.add_root(fig)
     script, boxes = components(drawn)
     name = f"{BANNER}: {result.event.title}" if result.simulated else result.event.title
-    head = element(
-        "head",
-        Html('<meta charset="utf-8">'),
-        Html(f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'),
-        Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Html('<meta name="color-scheme" content="light">'),
-        element("title", f"{name} · eventtape"),
-        Html(f'<link rel="icon" href="{_icon()}">'),
-        Html(f"<style>{_style()}</style>"),
-        Html(_bokeh()),
-    )
-    body = element(
-        "body",
-        _banner(result),
+    said = "Every number and picture below comes from a random generator: no number here is a "
+    return whole_page(
+        name,
+        banner(f"{said}market's.") if result.simulated else Html(""),
         element("header", _heading(result), _contents(parts)),
         element(
             "main",
@@ -74,7 +64,6 @@ def render(result: DiffusionResult, *, command: str = "eventtape diffusion") -> 
         ),
         Html(script),
     )
-    return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
 
 
 def write_report(
@@ -84,17 +73,25 @@ def write_report(
     return write_whole(path, render(result, command=command))
 
 
-def _banner(result: DiffusionResult) -> Html:
-    if not result.simulated:
-        return Html("")
-    return element(
-        "div",
-        element("strong", BANNER),
-        " Every number and picture below comes from a random generator: ",
-        "no number here is a market's.",
-        class_="banner",
-        role="alert",
+def whole_page(title: str, *body: str) -> str:
+    """A whole document: title, style, icon and Bokeh's script in its head, ``body`` below."""
+    head = element(
+        "head",
+        Html('<meta charset="utf-8">'),
+        Html(f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'),
+        Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+        Html('<meta name="color-scheme" content="light">'),
+        element("title", f"{title} · eventtape"),
+        Html(f'<link rel="icon" href="{_icon()}">'),
+        Html(f"<style>{_style()}</style>"),
+        Html(_bokeh()),
     )
+    return f"<!doctype html>\n{element('html', head, element('body', *body), lang='en')}\n"
+
+
+def banner(*said: str) -> Html:
+    """The bar at the top of a page of simulated data, and what it says."""
+    return element("div", element("strong", BANNER), " ", *said, class_="banner", role="alert")
 
 
 def _heading(result: DiffusionResult) -> Html:

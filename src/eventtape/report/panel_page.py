@@ -55,8 +55,9 @@ _PROSE = {
     "resolution": "The same pairs at coarser steps. A lead shorter than the step is lost, and the "
     "bounds then say so by their width.",
     "panel": "Gives and takes are shares of the variance of forecasts {horizon} rows ahead: what a "
-    "series sends to the others, what it has from them, and the first less the second. Moving together is not leading. A forecast that helps may be a third series, or a "
-    "price that stands still.",
+    "series sends to the others, what it has from them, and the first less the second. Moving "
+    "together is not leading. A forecast that helps may be a third series, or a price that stands "
+    "still.",
 }
 
 

@@ -4,8 +4,8 @@ Simulated. ``MKT`` and the probability ``ODDS`` (in probits) are walks; names an
 known shares at once (:mod:`.factor_arrivals`): ``FUND1, FUND2`` all of it, ``SLOW1`` to ``SLOW3``
 half in the minute of the shock. ``VENUE1`` and ``VENUE2`` quote one security at speeds .8 and .4
 (:mod:`.price_leaders`): the first leads, PILS .8. ``ALONE`` walks by itself. The factors' own speed
-is 1, so the true lead over either is 0 for the funds and -.5 for the slow names. Six sessions of 390
-minutes, with a night between each two in which nothing moves.
+is 1, so the true lead over either is 0 for the funds and -.5 for the slow names. Six sessions of
+390 minutes, with a night between each two in which nothing moves.
 """
 
 from __future__ import annotations

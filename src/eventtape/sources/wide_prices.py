@@ -47,7 +47,8 @@ def read_wide_prices(path: str | Path) -> WidePrices:
 def at_step(prices: pl.DataFrame, step_ns: int) -> pl.DataFrame:
     """One row a step, stamped by its end: each series' last value in it, null where none.
 
-    A step finer than the rows is refused: there is nothing between them to take. Rows stand in the order of their times; a step in which nothing was seen has no row.
+    A step finer than the rows is refused: there is nothing between them to take. Rows
+    stand in the order of their times; a step in which nothing was seen has no row.
     """
     if step_ns < 1:
         raise InputError("a step above 0", met=step_ns)

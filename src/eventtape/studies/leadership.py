@@ -170,7 +170,7 @@ def _spillover(columns: tuple[Column, ...], step_s: float, config: Config) -> Sp
         step_s,
         labels,
         found.table,
-        found.total,
+        found.total_corrected,  # the plain total leans upward, out of its own interval
         found.total_lower,
         found.total_upper,
         found.n_rows,

@@ -6,6 +6,7 @@ import math
 
 from eventtape.arrays import Status
 from eventtape.studies.diffusion_rows import DiffusionResult
+from eventtape.studies.leadership import enough_draws
 from eventtape.studies.leadership_rows import METHODS, Edge, Method, Placebo
 from eventtape.studies.measured import measured
 from eventtape.studies.words import Finding, chance, minutes, named
@@ -15,6 +16,7 @@ __all__ = [
     "leader_findings",
     "measured_by",
     "placebo_sentence",
+    "q_words",
     "step_words",
     "trend_caution",
 ]
@@ -104,6 +106,14 @@ def measured_by(edge: Edge) -> str:
     if edge.method == "lead-lag":
         return f"{edge.value:.0f} s"
     return f"{edge.value:+.2f}" if edge.method == "speed" else f"{edge.value:.2f}"
+
+
+def q_words(edge: Edge, result: DiffusionResult) -> str:
+    """The q-value; of a lag's link at most that, where no draw was as large as the link."""
+    said, config = chance(edge.q_value), result.config
+    draws = enough_draws(len(result.lead_lags), config, config.n_draws)
+    least = edge.method == "lead-lag" and edge.p_value * (draws + 1) <= 1.0 + 1e-9
+    return f"≤ {said}" if least and not said.startswith("<") else said
 
 
 def between(edge: Edge) -> str:

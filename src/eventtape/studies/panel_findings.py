@@ -15,6 +15,8 @@ import polars as pl
 
 from eventtape.arrays import Status
 from eventtape.clock import format_ns
+from eventtape.frames.price_panel import HALF_TICK
+from eventtape.frames.price_steps import MOST_OFF_STEP
 from eventtape.studies.findings import Finding
 from eventtape.studies.panel_leadership_rows import PanelLeadership
 
@@ -51,7 +53,7 @@ def p_words(value: float, floor: float = 0.0) -> str:
     >>> p_words(0.0312), p_words(1e-76), p_words(0.005, floor=0.005)
     ('0.031', '< 0.001', '<= 0.005')
     """
-    if value <= floor * (1.0 + 1e-9):
+    if 0.0 < value <= floor * (1.0 + 1e-9):
         return f"<= {floor:.3g}"
     return "< 0.001" if value < 0.001 else f"{value:.3f}"  # noqa: PLR2004
 
@@ -99,6 +101,10 @@ def contract(result: PanelLeadership) -> dict[str, Any]:
         "data": result.data,
         "truth": result.truth or None,
         "left_out": list(result.left_out),
+        "sparse": list(result.sparse),
+        "missing_rows": result.missing_rows,
+        "off_step": result.off_step,
+        "at_ends": dict(result.at_ends),
         "from": format_ns(result.from_ns),
         "to": format_ns(result.to_ns),
         "step_s": result.step_s,
@@ -125,6 +131,31 @@ def _input(result: PanelLeadership) -> list[Finding]:
             f"{', '.join(result.left_out)} never moves: left out of the tests of the whole panel."
         )
         out.append(Finding(text, Status.TOO_FEW))
+    if result.sparse:
+        text = (
+            f"{', '.join(result.sparse)}: too many holes; left out of the pairs and the tests of "
+            "the whole panel, where a row with any hole is lost to all. Ask again without the "
+            "others, or at a longer step."
+        )
+        out.append(Finding(text, Status.TOO_FEW))
+    if result.pairs.height and result.granger.is_empty():
+        text = "Tests of the whole panel are not asked: too few prices that move in rows all have."
+        out.append(Finding(text, Status.TOO_FEW))
+    if result.missing_rows:
+        text = (
+            f"{result.missing_rows:,} rows of the usual step of {result.step_s:g} s are missing "
+            "inside sessions: read as holes."
+        )
+        out.append(Finding(text, Status.OK))
+    if result.off_step > 0.0:
+        text = f"{result.off_step:.1%} of the rows are off the usual step"
+        if result.off_step > MOST_OFF_STEP:
+            text += ": rows count as they came, and coarser sampling is not asked (resolution)"
+        status = Status.NOT_IDENTIFIED if result.off_step > MOST_OFF_STEP else Status.OK
+        out.append(Finding(f"{text}.", status))
+    for name, count in result.at_ends:
+        text = f"{name} is within {HALF_TICK} of 0 or 1 in {count:,} rows: read as holes, since a "
+        out.append(Finding(f"{text}probit does not exist there.", Status.OK))
     return out
 
 
@@ -135,7 +166,9 @@ def _pairs(result: PanelLeadership) -> list[Finding]:
     n = result.pairs.height
     if named.is_empty():
         text = f"No leader in any of {n} pairs of prices: {_why(result.pairs)}."
-        return [Finding(text, Status.NOT_IDENTIFIED)]
+        counted = result.pairs.group_by("status").len()
+        usual = counted.sort("len", "status", descending=[True, False])["status"][0]
+        return [Finding(text, Status(usual))]
     told = []
     for row in named.head(_MOST).iter_rows(named=True):
         first = row["leader"] == row["first"]
@@ -235,12 +268,12 @@ def _links(result: PanelLeadership) -> list[Finding]:
         out.append(Finding(f"{text}{why}.", status))
     if result.spillovers.height:
         row = result.spillovers.row(0, named=True)
-        if row["total"] is None:
+        if row["total_corrected"] is None:
             text = f"Spillovers: {row['reason']}."
         else:
             text = (
-                f"Of each series' forecast variance {row['total']:.0%} comes from the others on "
-                f"average ({row['total_lower']:.0%} to {row['total_upper']:.0%}); moving together "
+                f"Of each series' forecast variance {row['total_corrected']:.0%} comes from the "
+                f"others on average ({row['total_lower']:.0%} to {row['total_upper']:.0%}); moving together "
                 "at one instant counts, so this is no lead."
             )
         out.append(Finding(text, Status(row["status"])))

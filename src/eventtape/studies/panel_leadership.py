@@ -24,6 +24,7 @@ from eventtape.frames.discovery import pair_table, resolution_table
 from eventtape.frames.discovery_links import connectedness_table, granger_table, rank_table
 from eventtape.frames.discovery_speeds import GroupTables, group_table, regimes_of, speed_table
 from eventtape.frames.price_panel import PricePanel, price_panel, tidy
+from eventtape.frames.price_steps import MOST_OFF_STEP
 from eventtape.studies.panel_identities import identity_table
 from eventtape.studies.panel_leadership_rows import LeadershipConfig, PanelLeadership
 
@@ -31,6 +32,7 @@ __all__ = ["leadership", "run"]
 
 Progress = Callable[[str, int, int], None]
 _Z = 1.959963984540054
+_LEAST_MOVES = 2  # returns that all share; fewer are no panel to any test
 _NONE = pl.DataFrame()
 _NOT_ASKED = (Reason.FEW_ROWS, Reason.STALE, Reason.SINGULAR, Reason.SERIAL, Reason.NO_CONVERGENCE)
 
@@ -68,8 +70,7 @@ def run(
     if len(panel.names) < 2:  # noqa: PLR2004
         raise InputError("at least two series", met=", ".join(panel.names))
     asked = _asked(panel, config)
-    wide = panel.take(asked.names) if asked.names else None
-    several = wide if wide is not None and len(wide.names) > 1 else None
+    several = _joint(asked)
     seed, level = config.seed, config.level
     tell("pairs", 0, steps)
     pairs = _NONE if several is None else _pairs(several, config)
@@ -114,6 +115,10 @@ def run(
         source,
         truth,
         left_out,
+        () if several is None else tuple(n for n in asked.names if n not in several.names),
+        panel.missing,
+        panel.off_step,
+        panel.at_ends,
     )
 
 
@@ -132,6 +137,16 @@ def _asked(panel: PricePanel, config: LeadershipConfig) -> _Asked:
     return _Asked(panel, names, factors, config)
 
 
+def _joint(asked: _Asked) -> PricePanel | None:
+    """The prices asked together, without the sparse if two are left."""
+    if len(asked.names) < 2:  # noqa: PLR2004
+        return None
+    panel = asked.panel.take(asked.names)
+    sparse = panel.sparse()
+    kept = [name for name in panel.names if name not in sparse]
+    return panel.take(kept) if len(kept) > 1 else panel
+
+
 def _still(panel: PricePanel) -> tuple[str, ...]:
     """The series that never move over the rows that all have."""
     moves = panel.returns()
@@ -145,7 +160,9 @@ def _lively(panel: PricePanel | None) -> PricePanel | None:
     if panel is None:
         return None
     kept = [name for name in panel.names if name not in _still(panel)]
-    return panel.take(kept) if len(kept) > 1 else None
+    if len(kept) < 2 or len(panel.returns()) < _LEAST_MOVES:  # noqa: PLR2004
+        return None
+    return panel.take(kept)
 
 
 def _pairs(panel: PricePanel, config: LeadershipConfig) -> pl.DataFrame:
@@ -160,6 +177,8 @@ def _pairs(panel: PricePanel, config: LeadershipConfig) -> pl.DataFrame:
 
 
 def _resolution(panel: PricePanel, config: LeadershipConfig) -> pl.DataFrame:
+    if panel.off_step > MOST_OFF_STEP:
+        return _NONE
     multiples = [m for m in config.resolution if panel.every(m).ts.size > 2]  # noqa: PLR2004
     return resolution_table(
         panel,
@@ -262,11 +281,11 @@ def _named(asked: _Asked, panel: PricePanel) -> list[tuple[str, bool, bool]]:
     """Each method asked: could its rule answer at all in this panel, and did it name a leader."""
     config = asked.config
     out = []
-    if len(asked.names) > 1:
-        wide = panel.take(asked.names)
-        out.append(("pairs", *_answer(_pairs(wide, config))))
     # Of the panel as it was: shuffling with holes must not change which series are asked
-    lively = _lively(asked.panel.take(asked.names)) if len(asked.names) > 1 else None
+    joint = _joint(asked)
+    if joint is not None:
+        out.append(("pairs", *_answer(_pairs(panel.take(joint.names), config))))
+    lively = _lively(joint)
     if lively is not None:
         wide = panel.take(lively.names)
         links = granger_table(wide, lags=config.forecast_lags, level=config.level)

@@ -85,7 +85,9 @@ class PanelLeadership:
     says how often the same rules name a leader where none can be: ``named`` of the ``asked`` runs
     in which the rule could answer at all. Empty where not asked. ``source`` is what the prices were
     given as, ``truth`` what a simulation knows, ``left_out`` the prices that never move over
-    the rows that all have, which would refuse every test of the whole panel.
+    the rows that all have, which would refuse every test of the whole panel. ``sparse`` are those
+    whose holes would, and of ``pairs`` and ``resolution`` too; ``missing_rows``, ``off_step`` and
+    ``at_ends`` are the panel's (:mod:`eventtape.frames.price_panel`).
     """
 
     config: LeadershipConfig
@@ -110,6 +112,10 @@ class PanelLeadership:
     source: str = ""
     truth: str = ""
     left_out: tuple[str, ...] = ()
+    sparse: tuple[str, ...] = ()
+    missing_rows: int = 0
+    off_step: float = 0.0
+    at_ends: tuple[tuple[str, int], ...] = ()
 
     @property
     def data(self) -> str:

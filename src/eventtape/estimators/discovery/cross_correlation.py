@@ -30,6 +30,7 @@ from scipy.special import ndtri
 
 from eventtape.arrays import FloatArray, IntArray, Status, check_level
 from eventtape.errors import InputError
+from eventtape.estimators.discovery.given_arrays import float_array, whole_array
 from eventtape.estimators.discovery.refusals import Reason, status_of
 
 __all__ = ["CrossCorrelation", "cross_correlation"]
@@ -38,15 +39,26 @@ _LEAST_BLOCKS = 30
 
 
 class CrossCorrelation(NamedTuple):
-    """Correlation of x now with y ``lags`` rows later, and what no correlation allows."""
+    """Correlation of x now with y some rows later, and what no correlation allows.
 
-    lags: IntArray  # (n_lags,) rows; positive: x leads
-    correlation: FloatArray  # (n_lags,)
-    band: FloatArray  # (n_lags,) |r| exceeded at that lag with chance 1 - level under none
-    sup_band: FloatArray  # (n_lags,) |r| exceeded anywhere with chance 1 - level under none
-    p_value: float  # of no correlation at any lag asked
-    peak_lag: float  # where |r| is largest in its own standard errors; NaN where p says none
-    n_pairs: IntArray  # (n_lags,)
+    ``lags`` : ``(n_lags,)`` rows; positive: x leads.
+    ``correlation`` : ``(n_lags,)`` between -1 and 1.
+    ``band`` : ``(n_lags,)`` size exceeded at that one lag with chance 1 - level under none.
+    ``sup_band`` : ``(n_lags,)`` size exceeded at any lag with chance 1 - level under none.
+    ``p_value`` : of no correlation at any lag asked.
+    ``peak_lag`` : rows, where the correlation is largest in its own standard errors; NaN where
+        ``p_value`` finds none.
+    ``n_pairs`` : ``(n_lags,)`` rows at which both were seen.
+    ``reason``, ``status`` : why nothing is said, and the fate: ``NOT_IDENTIFIED`` is no link.
+    """
+
+    lags: IntArray
+    correlation: FloatArray
+    band: FloatArray
+    sup_band: FloatArray
+    p_value: float
+    peak_lag: float
+    n_pairs: IntArray
     reason: Reason
     status: Status
 
@@ -72,7 +84,7 @@ def cross_correlation(
     x, y = _column(x, "x"), _column(y, "y")
     if x.shape != y.shape:
         raise InputError("x and y of one shape (T,)", met=(x.shape, y.shape))
-    lags = np.ascontiguousarray(lags, np.int64)
+    lags = whole_array(lags, "whole lags in rows", column="lags")
     if lags.ndim != 1 or lags.size == 0 or np.any(np.diff(lags) <= 0):
         raise InputError("rising lags in rows", met=lags.tolist()[:5])
     if not (block >= 1 and int(block) == block):
@@ -121,7 +133,7 @@ def cross_correlation(
 
 
 def _column(values: FloatArray, name: str) -> FloatArray:
-    v = np.ascontiguousarray(values, np.float64)
+    v = float_array(values, column=name)
     if v.ndim != 1 or v.size < 2:
         raise InputError("values of shape (T,), T >= 2", met=v.shape, column=name)
     bad = np.flatnonzero(np.isinf(v))

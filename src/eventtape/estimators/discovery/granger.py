@@ -34,6 +34,7 @@ from scipy.special import fdtrc
 from eventtape.arrays import FloatArray, Status
 from eventtape.errors import InputError
 from eventtape.estimators.discovery.false_discovery import adjusted
+from eventtape.estimators.discovery.given_arrays import float_array
 from eventtape.estimators.discovery.refusals import Reason, status_of
 from eventtape.estimators.discovery.var_moments import checked_lags, checked_panel, standardised
 
@@ -43,15 +44,23 @@ _RANK = 1e-8  # of a cause's lags, the part that must be left once the controls 
 
 
 class Granger(NamedTuple):
-    """F statistics of every ordered pair, row causes column; the diagonal is NaN."""
+    """Tests of every ordered pair, ``(n, n)``: row i causes column j; the diagonal is NaN.
 
-    statistic: FloatArray  # (n, n)
-    p_value: FloatArray  # (n, n)
-    q_value: FloatArray  # (n, n) smallest false-discovery rate at which the edge is named
+    ``statistic`` : F.
+    ``p_value`` : of i's past being no help to forecast j.
+    ``q_value`` : smallest false-discovery rate at which the edge is named, over all pairs.
+    ``n_rows`` : rows of one equation; ``n_regressors`` : in one equation.
+    ``reason``, ``status`` : why numbers are NaN, and the fate. With ``SINGULAR`` those pairs are
+        NaN that repeat each other, and the others stand.
+    """
+
+    statistic: FloatArray
+    p_value: FloatArray
+    q_value: FloatArray
     n_rows: int
-    n_regressors: int  # of one equation
+    n_regressors: int
     reason: Reason
-    status: Status  # with SINGULAR the pairs that repeat each other are NaN, the others stand
+    status: Status
 
 
 class _Regression(NamedTuple):
@@ -83,7 +92,7 @@ def granger(
     column that does not move (all refused), a cause whose lags repeat what is already in the
     equation (that pair).
     """
-    x, p = checked_panel(returns), checked_lags(lags)
+    x, p = checked_panel(float_array(returns)), checked_lags(lags)
     if errors not in {"robust", "classic"}:
         raise InputError("errors 'robust' or 'classic'", met=errors)
     if not rows_per_regressor > 1.0:
@@ -119,7 +128,7 @@ def granger(
 
 
 def _controls(given: FloatArray, n_rows: int) -> FloatArray:
-    z = checked_panel(given, what="controls", columns=1)
+    z = checked_panel(float_array(given), what="controls", columns=1)
     if z.shape[0] != n_rows:
         raise InputError(f"controls of {n_rows} rows", met=z.shape)
     return z

@@ -15,7 +15,9 @@ The lead of a group over the factor replaces D0_i by D0_i - D0_kk B_i. A regime 
 row counts for the regime of its own time, whatever the regime of its lags. Weights are common to
 members, groups and regimes, so differences between any two have Fieller intervals and p-values
 (:mod:`.ratio_interval`), the latter adjusted over all differences made (Benjamini and Hochberg
-1995).
+1995). Intervals of groups that respond weakly hold the truth more often than they say (B of .3 of
+its own walk: 97 to 99% of runs at 195 rows a regime, 96 to 97% at 585): in them a product of two
+errors counts, and draws put twice its variance in.
 
 Refused: a regime with too few rows or under 20 blocks; a group whose sum of B_i^2 is not above what
 errors alone reach (the draws' sum (B*_i - B_i)^2: what a single B of two standard errors exceeds,
@@ -135,7 +137,7 @@ def group_speeds(
     freedom, lead_freedom = (effective_freedom(u, most, n_draws) for u in (moves, lead_moves))
     speed = ratio_interval(N[0], M[0], N[1:], M[1:], freedom, level)
     lead = ratio_interval(ahead[0], M[0], ahead[1:], M[1:], lead_freedom, level)
-    across = (np.swapaxes(x, 1, 2) for x in (N, M, moves))
+    eras_N, eras_M, eras_moves = (np.swapaxes(x, 1, 2) for x in (N, M, moves))
     return GroupSpeeds(
         names,
         eras,
@@ -149,7 +151,7 @@ def group_speeds(
         n_members,
         n_rows,
         differences(N, M, moves, most, level),
-        differences(*across, np.swapaxes(most, 0, 1), level),
+        differences(eras_N, eras_M, eras_moves, np.swapaxes(most, 0, 1), level),
         reasons,
         np.vectorize(status_of, otypes=[object])(reasons),
     )

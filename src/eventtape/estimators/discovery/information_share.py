@@ -32,6 +32,7 @@ import numpy as np
 
 from eventtape.arrays import FloatArray, Status
 from eventtape.errors import InputError
+from eventtape.estimators.discovery.given_arrays import float_array
 from eventtape.estimators.discovery.refusals import Reason, status_of
 from eventtape.estimators.discovery.share_orders import NOTHING, InOrder, in_order, residuals
 
@@ -39,11 +40,24 @@ __all__ = ["FactorShares", "Shares", "factor_shares", "shares"]
 
 
 class Shares(NamedTuple):
-    """Shares of each market in one permanent innovation, ``(n,)`` each, and their fate."""
+    """Shares of each of n markets in one permanent innovation, ``(n,)`` each, and their fate.
+
+    ``is_first``, ``is_last`` : Hasbrouck's share when first and when last in order.
+    ``is_min``, ``is_max``, ``shapley`` : least, largest and mean over all orders, exact; NaN above
+        15 markets, as is ``ils``.
+    ``component`` : Gonzalo and Granger's weight, with its sign, adding to 1.
+    ``pds`` : price discovery share: needs no order, adds to 1, may be negative.
+    ``speed`` : part of the long-run response made at once; 1 is all of it.
+    ``pils`` : speeds squared, as parts of their sum: who leads.
+    ``ils``, ``mis``, ``spectral`` : for comparison only, see the module.
+    ``width`` : is_max - is_min; above 15 markets the distance of ``is_first`` from ``is_last``,
+        at most that.
+    ``reason``, ``status`` : why numbers are NaN, and the fate.
+    """
 
     is_first: FloatArray
     is_last: FloatArray
-    is_min: FloatArray  # exact over all orders; NaN above 15 markets, as is_max, shapley and ils
+    is_min: FloatArray
     is_max: FloatArray
     shapley: FloatArray
     component: FloatArray
@@ -53,13 +67,18 @@ class Shares(NamedTuple):
     ils: FloatArray
     mis: FloatArray
     spectral: FloatArray
-    width: FloatArray  # is_max - is_min; above 15 markets |is_first - is_last|, at most that
+    width: FloatArray
     reason: Reason
     status: Status
 
 
 class FactorShares(NamedTuple):
-    """Shares of each of n series in the variance of each of K trends, ``(n, K)`` each."""
+    """Shares of each of n series in the variance of each of K trends, ``(n, K)`` each.
+
+    ``is_first``, ``is_last``, ``is_min``, ``is_max``, ``shapley``, ``pds``, ``width`` : as in
+        :class:`Shares`, by trend.
+    ``reasons``, ``statuses`` : ``(K,)`` why a trend's column is NaN, and its fate.
+    """
 
     is_first: FloatArray
     is_last: FloatArray
@@ -68,7 +87,7 @@ class FactorShares(NamedTuple):
     shapley: FloatArray
     pds: FloatArray
     width: FloatArray
-    reasons: tuple[Reason, ...]  # (K,)
+    reasons: tuple[Reason, ...]
     statuses: tuple[Status, ...]
 
 
@@ -196,8 +215,8 @@ def _long_run(beta: FloatArray, sd: FloatArray, named: int) -> FloatArray | None
 
 
 def _checked(psi: FloatArray, omega: FloatArray) -> tuple[FloatArray, FloatArray]:
-    p, W = np.asarray(psi, np.float64), np.asarray(omega, np.float64)
-    n = W.shape[0] if W.ndim else 0
+    p, W = float_array(psi, column="psi"), float_array(omega, column="omega")
+    n = W.shape[0]
     if n < 2 or W.shape != (n, n) or p.shape[-1:] != (n,) or p.ndim > 2:
         raise InputError("psi (n,) or (K, n) and omega (n, n), n >= 2", met=(p.shape, W.shape))
     for values, name in ((p, "psi"), (W, "omega")):
@@ -217,7 +236,7 @@ def _checked(psi: FloatArray, omega: FloatArray) -> tuple[FloatArray, FloatArray
 
 
 def _checked_vectors(beta: FloatArray, n: int) -> FloatArray:
-    b = np.asarray(beta, np.float64)
+    b = float_array(beta, column="beta")
     if b.shape != (n, n - 1):
         raise InputError(f"cointegrating vectors ({n}, {n - 1})", met=b.shape)
     if not (np.isfinite(b).all() and np.abs(b).max(axis=0).all()):

@@ -13,8 +13,14 @@ a lag, at any real lag.
 The interval. C(theta) is a sum over the intervals of the coarser series, so it can be drawn again
 by giving each term (or each of 500 consecutive blocks of terms) an independent exponential weight,
 the Bayesian bootstrap; the interval is the central part of the argmax over draws, on a grid
-refined to a tenth, and a fortieth next to the peak. On regular clocks the peak is a plateau, a step
-wide: the lag is its middle and the interval takes all of it. Measured coverage: docs, validation.
+refined to a tenth, and a fortieth next to the peak. Measured coverage: docs, validation.
+
+On regular clocks C is flat over whole steps. Series of one clock, k steps apart, have plateaus of
+one expected height on either side of k, and chance makes one the higher: a neighbour less than two
+standard errors lower (of the difference, over the blocks) is part of the top. The lag is the middle
+of the top, so it need not be on the grid, and the interval takes all of it. Data on a clock tell a
+lag to half a step.
+
 A likelihood built from C alone covers far less: it ignores that the peak is flat over the finer
 series' own spacing.
 
@@ -32,6 +38,7 @@ import numpy as np
 
 from eventtape.arrays import FloatArray, IntArray, Status, check_level
 from eventtape.errors import InputError
+from eventtape.estimators.discovery.given_arrays import float_array, whole_array
 from eventtape.estimators.discovery.lead_lag_kernel import FOUR, fold
 
 __all__ = ["LeadLag", "contrasts", "lead_lag"]
@@ -40,21 +47,35 @@ __all__ = ["LeadLag", "contrasts", "lead_lag"]
 _BLOCKS = 500
 _NEVER = int(np.iinfo(np.int64).max)  # a time after all others
 _LOST = 0.9  # a lag drawn at random from the grid would have a central 95% of .95 of it
+_TIED = 2.0  # standard errors
 _REFINED = ((10, 6), (40, 1))  # sub-steps of the grid, and how many steps from the peak they reach
 
 
 class LeadLag(NamedTuple):
-    """Lag in seconds (positive: X leads), its interval, LLR, and the contrast at every lag."""
+    """The lag of Y behind X, its interval, and the contrast at every lag searched.
+
+    ``lag_s`` : seconds, positive where X leads; the middle of the peak, so not always on the grid.
+    ``lower``, ``upper`` : its interval, seconds. Beside an ``OK`` it ends inside the grid: where an
+        end would be the grid's, the status is ``NO_CONVERGENCE`` and all three are NaN.
+    ``ratio`` : LLR, the sum of squared contrasts at lags above 0 over that below 0. Above 1 speaks
+        for X; it has no interval, and X and Y exchanged give one over it.
+    ``p_value`` : of no link at any lag searched.
+    ``status`` : the fate of lag, interval and ratio, which are NaN unless it is ``OK``.
+    ``lags_s`` : ``(n_lags,)`` the grid, seconds.
+    ``contrast`` : ``(n_lags,)`` covariance of the increments at each lag, in the product of the
+        units; kept whatever the status, but for too few ticks.
+    ``null_band`` : size of contrast that no link exceeds anywhere on the grid, at the stated level.
+    """
 
     lag_s: float
     lower: float
     upper: float
     ratio: float
-    p_value: float  # of no link at any lag asked
+    p_value: float
     status: Status
-    lags_s: FloatArray  # (n_lags,)
-    contrast: FloatArray  # (n_lags,) covariance at each lag, in the product of the units
-    null_band: float  # |contrast| that no link exceeds anywhere on the grid, at the stated level
+    lags_s: FloatArray
+    contrast: FloatArray
+    null_band: float
 
 
 def contrasts(
@@ -98,6 +119,10 @@ def lead_lag(
         raise InputError(wanted, met=n_draws)
     if lags.size < 3 or np.any(np.diff(lags) <= 0):
         raise InputError("at least 3 rising lags in ns", met=lags.tolist()[:5])
+    shortest = min(int(np.diff(t).min()) for t in (tx, ty))
+    if lags[-1] - lags[0] < shortest // 1000:  # lags in seconds, taken for ns
+        wanted = "lags in ns (1 s is 10**9) that span a thousandth of the shortest gap"
+        raise InputError(wanted, met=int(lags[-1] - lags[0]), column="lags")
     if tx.size < 31 or ty.size < 31:
         blank = np.full(lags.size, math.nan)
         return _nothing(Status.TOO_FEW, math.nan, _seconds(lags), blank, math.nan)
@@ -119,10 +144,11 @@ def lead_lag(
     first, last = _flat_top(np.abs(parts @ weights))
     lower = float(np.quantile(_seconds(fine)[first], 0.5 * (1.0 - level)))
     upper = float(np.quantile(_seconds(fine)[last], 0.5 * (1.0 + level)))
+    top = _seconds(fine)[_tied_top(parts, fine, tx, ty)]
+    lower, upper = min(lower, float(top[0])), max(upper, float(top[1]))
     if upper - lower >= _LOST * (lags[-1] - lags[0]) * 1e-9:
         return _nothing(Status.NOT_IDENTIFIED, p_value, _seconds(lags), contrast, band)
-    first, last = _flat_top(np.abs(parts.sum(axis=1, keepdims=True)))
-    at = 0.5 * (_seconds(fine)[first[0]] + _seconds(fine)[last[0]])
+    at = 0.5 * (top[0] + top[1])
     # The peak is as wide as the coarser spacing: nearer the end than that, it may lie beyond
     room = _seconds(lags)[[0, -1]] + np.array([1.0, -1.0]) * _spacing_s(tx, ty)
     if not (room[0] < at < room[1] and _seconds(lags)[0] < lower and upper < _seconds(lags)[-1]):
@@ -198,6 +224,23 @@ def _flat_top(size: FloatArray) -> tuple[IntArray, IntArray]:
     return first, last
 
 
+def _tied_top(parts: FloatArray, lags: IntArray, tx: IntArray, ty: IntArray) -> IntArray:
+    """First and last lag of the highest plateau and of the neighbours that the data leave as high.
+
+    With all gaps multiples of a step, C is constant between the lags at which ticks of X and Y
+    meet. Those lags themselves, where fewer increments meet, stay out. Without such a step, or with
+    one finer than the lags searched, there are no neighbours.
+    """
+    contrast = parts.sum(axis=1)
+    first, last = (int(k[0]) for k in _flat_top(np.abs(contrast)[:, None]))
+    step = int(np.gcd.reduce(np.concatenate([np.diff(tx), np.diff(ty)])))
+    near = np.flatnonzero((lags >= lags[first] - step) & (lags <= lags[last] + step))
+    near = near[(lags[near] - (ty[0] - tx[0])) % step != 0]
+    short = np.sign(contrast[first]) * (parts[first] - parts[near])
+    tied = near[short.sum(axis=1) <= _TIED * np.sqrt(np.sum(short**2, axis=1))]
+    return np.array([min([first, *tied]), max([last, *tied])])
+
+
 def _seconds(lags: IntArray) -> FloatArray:
     return lags.astype(np.float64) * 1e-9
 
@@ -214,14 +257,15 @@ def _refined(lags: IntArray, at: int) -> IntArray:
 
 
 def _check_lags(lags: IntArray) -> IntArray:
-    lags = np.ascontiguousarray(lags, np.int64)
+    lags = whole_array(lags, "lags in whole ns", column="lags")
     if lags.ndim != 1:
         raise InputError("lags in ns, shape (n_lags,)", met=lags.shape)
     return lags
 
 
 def _check(t: IntArray, v: FloatArray, name: str) -> tuple[IntArray, FloatArray]:
-    t, v = np.ascontiguousarray(t, np.int64), np.ascontiguousarray(v, np.float64)
+    t = whole_array(t, "times in whole ns", column=f"t{name}")
+    v = float_array(v, column=name)
     if t.ndim != 1 or t.shape != v.shape or t.size < 2:
         raise InputError("times and values of one shape (n,), n >= 2", met=(t.shape, v.shape))
     bad = np.flatnonzero(~np.isfinite(v))

@@ -13,6 +13,7 @@ import numpy as np
 
 from eventtape.arrays import BoolArray, FloatArray, IntArray
 from eventtape.errors import InputError
+from eventtape.estimators.discovery.given_arrays import float_array, whole_array
 
 __all__ = [
     "PairRows",
@@ -49,7 +50,7 @@ def checked_panel(
     log_prices: FloatArray, sessions: IntArray | None
 ) -> tuple[FloatArray, BoolArray]:
     """The panel and, for each row after the first, whether its difference stays in one session."""
-    x = np.ascontiguousarray(log_prices, np.float64)
+    x = float_array(log_prices)
     if x.ndim != 2 or x.shape[1] < 2 or x.shape[0] < 3:
         raise InputError("log prices (T, n) with T >= 3 and n >= 2", met=x.shape)
     bad = np.argwhere(np.isinf(x))
@@ -76,7 +77,7 @@ def pair_columns(n: int, pairs: IntArray | None) -> tuple[IntArray, IntArray]:
     if pairs is None:
         first, second = np.triu_indices(n, 1)
         return first.astype(np.int64), second.astype(np.int64)
-    asked = np.asarray(pairs, np.int64)
+    asked = whole_array(pairs, "pairs (m, 2) of columns")
     if asked.ndim != 2 or asked.shape[1] != 2 or not asked.size:
         raise InputError("pairs (m, 2) of columns", met=asked.shape)
     wrong = np.flatnonzero(

@@ -13,10 +13,10 @@ What has to hold before a pair gets a score, each a reason when it does not:
 - ten rows a regressor; prices that move in at least half of the rows; lags enough for both
 - one relation: Johansen's statistic beyond its law for these rows (``rank_law``) and beyond that of
   these very steps with random signs (``sign_law``: volatility that moves for all at once), and the
-  second root not; and neither series alone stationary (likelihood ratio, F form), which would make any
-  walk beside it look cointegrated. The larger of those p-values, false-discovery adjusted over all
-  pairs, must be below ``false_discovery``. The default of one in a hundred is below the usual 5%
-  because fat tails and bid-ask bounce swell the far tail of these tests (docs: validation)
+  second root not; and neither series alone stationary (likelihood ratio, F form), which would make
+  any walk beside it look cointegrated. The larger of those p-values, false-discovery adjusted over
+  all pairs, must be below ``false_discovery``. The default of one in a hundred is below the usual
+  5% because fat tails and bid-ask bounce swell the far tail of these tests (docs: validation)
 - information share bounds no wider than one half: else the two move within one step
 
 A leader is named among the pairs that pass, where the interval leaves equality, false-discovery
@@ -26,10 +26,11 @@ The interval redraws blocks of rows with exponential weights (Bayesian bootstrap
 every pair, holds the relation at its estimate (it converges at rate T), and uses the spread of the
 angle of (L_i, L_j), which has no bad scale at 0 or infinity, with Student's quantile and a
 leverage correction B / (B - regressors) over B blocks. The middle share is even on the scale
-arcsin(sqrt); PDS, which may leave 0 to 1, takes the wider end of that scale and its own. PILS is about the first step only: a price that moves too far at once is fast by it, and noise that
-lasts over rows moves it (white noise, units and correlated residuals do not). Where true
-bounds are more than one half apart, the few samples that pass are not typical and their intervals
-hold less than ``level``; leaders named by chance there stay below one run in twenty.
+arcsin(sqrt); PDS, which may leave 0 to 1, takes the wider end of that scale and its own. PILS is
+about the first step only: a price that moves too far at once is fast by it, and noise that lasts
+over rows moves it (white noise, units and correlated residuals do not). Where true bounds are more
+than one half apart, the few samples that pass are not typical and their intervals hold less than
+``level``; leaders named by chance there stay below one run in twenty.
 """
 
 from __future__ import annotations
@@ -58,38 +59,59 @@ SECOND_ROOT = 0.01  # p-value of one unit root left
 
 
 class Pairs(NamedTuple):
-    """One row a pair i < j of columns; shares are of the first, those of the second are 1 minus it.
+    """One row a pair of columns i < j, ``(m,)`` each; shares are of the first.
 
-    ``pils`` and other shares are NaN where ``reason`` is given; the intervals of a pair refused
-    only because it holds equality are kept.
+    One minus a share is the second's. Shares are NaN where ``reason`` is given; their intervals are
+    kept for a pair refused only because its interval holds equality.
+
+    ``first``, ``second`` : columns i and j.
+    ``leader`` : the column that leads, -1 where none is named.
+    ``reason`` : why none is named; ``NONE``, the empty text, where one is.
+    ``pils``, ``pils_lower``, ``pils_upper`` : who leads, 0 to 1; above one half: the first.
+    ``is_first``, ``is_last`` : Hasbrouck's share when first and when last in order;
+        ``is_lower``, ``is_upper`` : interval of the middle of the two.
+    ``component``, ``component_lower``, ``component_upper`` : part of the common trend's weights,
+        with its sign; very wide where responses cancel. Speaks of noise, not of speed.
+    ``pds``, ``pds_lower``, ``pds_upper`` : part in the trend's variance; may leave 0 to 1.
+    ``beta`` : X_i - beta X_j is the relation.
+    ``correlation`` : of the residuals.
+    ``width`` : the distance of ``is_first`` from ``is_last``, given whether or not refused.
+    ``p_none`` : p-value of no relation: small says that they share a trend.
+    ``p_stationary`` : of one unit root left: small says that both are stationary.
+    ``p_alone`` : of one series alone being the relation, the larger of the two.
+    ``q_relation`` : false-discovery rate of max(p_none, p_alone), over all pairs.
+    ``p_equal`` : of equal speeds, NaN where no share is identified; ``q_equal`` : the same as a
+        false-discovery rate over those identified.
+    ``lags``, ``n_rows``, ``n_blocks``, ``level`` : lagged differences, rows of the model, blocks
+        redrawn and level of the intervals; one number each, for all pairs.
     """
 
-    first: IntArray  # (m,) column
-    second: IntArray  # (m,)
-    leader: IntArray  # (m,) column, -1 where none is named
-    reason: list[Reason]  # (m,)
-    pils: FloatArray  # (m,)
+    first: IntArray
+    second: IntArray
+    leader: IntArray
+    reason: list[Reason]
+    pils: FloatArray
     pils_lower: FloatArray
     pils_upper: FloatArray
-    is_first: FloatArray  # Hasbrouck's share of the first when it is first in order
+    is_first: FloatArray
     is_last: FloatArray
-    is_lower: FloatArray  # interval of the middle of the two
+    is_lower: FloatArray
     is_upper: FloatArray
-    component: FloatArray  # signed; a ratio whose interval is very wide where responses cancel
+    component: FloatArray
     component_lower: FloatArray
     component_upper: FloatArray
     pds: FloatArray
     pds_lower: FloatArray
     pds_upper: FloatArray
-    beta: FloatArray  # X_i - beta X_j is the relation
-    correlation: FloatArray  # of the residuals
-    width: FloatArray  # |is_first - is_last|, given whether or not refused
-    p_none: FloatArray  # p-value of no relation
-    p_stationary: FloatArray  # of one unit root left: small says both are stationary
-    p_alone: FloatArray  # of one series alone being the relation, the larger of two
-    q_relation: FloatArray  # of max(p_none, p_alone), adjusted over all pairs
-    p_equal: FloatArray  # of equal speeds; NaN where no share is identified
-    q_equal: FloatArray  # adjusted over those identified
+    beta: FloatArray
+    correlation: FloatArray
+    width: FloatArray
+    p_none: FloatArray
+    p_stationary: FloatArray
+    p_alone: FloatArray
+    q_relation: FloatArray
+    p_equal: FloatArray
+    q_equal: FloatArray
     lags: int
     n_rows: int
     n_blocks: int

@@ -47,6 +47,7 @@ import numpy as np
 from eventtape.arrays import FloatArray, Status, check_level
 from eventtape.errors import InputError
 from eventtape.estimators.discovery.airy_sums import MAX_SUM, critical_value, survival
+from eventtape.estimators.discovery.given_arrays import float_array
 from eventtape.estimators.discovery.refusals import Reason, status_of
 from eventtape.estimators.discovery.var_moments import checked_lags, checked_panel, standardised
 
@@ -58,15 +59,25 @@ _RANK = 1e-8
 
 
 class PanelRank(NamedTuple):
-    """LR_1 .. LR_tested against no cointegration; the verdict is by the last of them."""
+    """LR_1 .. LR_r against no cointegration of N series; the verdict is by the last of them.
 
-    statistic: FloatArray  # (tested,)
-    p_value: FloatArray  # (tested,)
-    critical: FloatArray  # (tested,) value exceeded with chance 1 - level under none
-    cointegrated: bool | None  # None where nothing can be said
-    eigenvalues: FloatArray  # (N,) squared canonical correlations, falling
-    edge: float  # lambda_+, where they end if there is no cointegration
-    n_rows: int  # T
+    ``statistic`` : ``(r,)`` large speaks for one to r stationary combinations.
+    ``p_value`` : ``(r,)`` of no cointegration.
+    ``critical`` : ``(r,)`` value exceeded with chance 1 - level under none.
+    ``cointegrated`` : the verdict, None where nothing can be said.
+    ``eigenvalues`` : ``(N,)`` squared canonical correlations, falling.
+    ``edge`` : lambda_+, where they end if there is no cointegration.
+    ``n_rows`` : T, increments.
+    ``reason``, ``status`` : why nothing is said, and the fate.
+    """
+
+    statistic: FloatArray
+    p_value: FloatArray
+    critical: FloatArray
+    cointegrated: bool | None
+    eigenvalues: FloatArray
+    edge: float
+    n_rows: int
     reason: Reason
     status: Status
 
@@ -89,7 +100,7 @@ def panel_rank(
     move; columns that repeat others. The limit's p-values for r > 1 end at those of the table
     (:mod:`.airy_sums`), 0.0001 and 0.9999.
     """
-    X, k = checked_panel(log_prices, what="log prices"), checked_lags(lags)
+    X, k = checked_panel(float_array(log_prices), what="log prices"), checked_lags(lags)
     check_level(level)
     N, T = X.shape[1], X.shape[0] - 1
     if not 1 <= tested <= min(MAX_SUM, N):

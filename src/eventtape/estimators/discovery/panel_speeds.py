@@ -16,9 +16,9 @@ Intervals are Fieller's (:mod:`.ratio_interval`) on variances from a bootstrap w
 assets share; percentiles of the ratio itself are too short by 2 to 3 points of coverage. Where
 volatility swings, a few restless blocks decide a variance and Student's t has the fewer degrees of
 freedom: by the number of blocks alone, a response was found among 40 walks without any in 11% of
-runs, by effective ones in RESP. Speeds are given only where ``|B| > 2 se``, and where B is still a
-discovery at 5% among all the panel's (Benjamini and Hochberg 1995): one in twenty of assets that do
-not respond passes the first alone.
+runs, by effective ones in 4% (slow tests). Speeds are given only where ``|B| > 2 se``, and where B
+is still a discovery at 5% among all the panel's (Benjamini and Hochberg 1995): one in twenty of
+assets that do not respond passes the first alone.
 
 With K > 1, D0 and B are for a shock of factor k that leaves the other factors where they are. When
 the factors' permanent shocks are correlated another convention lets some others go first or follow:

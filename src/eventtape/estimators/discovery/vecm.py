@@ -27,6 +27,7 @@ from scipy.linalg import solve_triangular
 
 from eventtape.arrays import FloatArray, Status
 from eventtape.errors import InputError
+from eventtape.estimators.discovery.given_arrays import float_array
 from eventtape.estimators.discovery.johansen import (
     Deterministic,
     Partialled,
@@ -48,28 +49,38 @@ _HUGE = 1e12  # an impact this large beside the short-run matrix is a division b
 
 
 class Vecm(NamedTuple):
-    """Estimates, permanent impact and rank tests of one VECM, with its fate.
+    """Estimates, permanent impact and rank tests of one VECM of n series and r relations.
 
-    ``psi[i, j]`` is the log price of series i that a unit shock to j leaves for good, zero at full
-    rank. ``const`` is zero without a free constant; with "ci" the constant is the last row of
-    ``beta``. ``trace[r]`` tests at most r relations, ``max_eigen[r]`` r against r + 1; both speak
-    of the free estimate, whether or not ``beta`` was given.
+    ``alpha`` : ``(n, r)`` loadings: part of a relation's gap that each series closes in a step.
+    ``beta`` : ``(n, r)``, or ``(n + 1, r)`` with "ci", the constant being the last row; estimated:
+        identity on top where it can be.
+    ``const`` : ``(n,)``, zero without a free constant.
+    ``gamma`` : ``(lags, n, n)``; ``seasonal`` : ``(n, seasons - 1)``.
+    ``psi`` : ``(n, n)``; ``psi[i, j]`` is the log price of series i that a unit shock to j leaves
+        for good, zero at full rank.
+    ``trend`` : ``(n, n - r)`` orthonormal basis of what the common trends move.
+    ``omega`` : ``(n, n)`` residual covariance, divisor n_rows.
+    ``eigenvalues`` : ``(n,)`` squared canonical correlations, falling.
+    ``trace``, ``max_eigen`` : ``(n,)`` Johansen's statistics: entry r tests at most r relations,
+        and r against r + 1; both of the free estimate, whether or not ``beta`` was given.
+    ``log_likelihood`` : Gaussian. ``n_rows`` : rows fitted. ``n_regressors`` : in an equation.
+    ``reason``, ``status`` : why estimates are NaN, and the fate.
     """
 
-    alpha: FloatArray  # (n, r)
-    beta: FloatArray  # (n, r), (n + 1, r) with "ci"; estimated: identity on top where it can be
-    const: FloatArray  # (n,)
-    gamma: FloatArray  # (lags, n, n)
-    seasonal: FloatArray  # (n, seasons - 1)
-    psi: FloatArray  # (n, n)
-    trend: FloatArray  # (n, n - r) orthonormal basis of what the common trends move
-    omega: FloatArray  # (n, n) divisor n_rows
-    eigenvalues: FloatArray  # (n,)
-    trace: FloatArray  # (n,)
-    max_eigen: FloatArray  # (n,)
+    alpha: FloatArray
+    beta: FloatArray
+    const: FloatArray
+    gamma: FloatArray
+    seasonal: FloatArray
+    psi: FloatArray
+    trend: FloatArray
+    omega: FloatArray
+    eigenvalues: FloatArray
+    trace: FloatArray
+    max_eigen: FloatArray
     log_likelihood: float
     n_rows: int
-    n_regressors: int  # an equation
+    n_regressors: int
     reason: Reason
     status: Status
 
@@ -97,7 +108,8 @@ def vecm(
     seasons, first_season : centred seasonal dummies, and the season of row 0.
     rows_per_regressor : rows wanted a regressor; 0 for a published example however small.
     """
-    state = moments(log_prices, lags, seasons=seasons, first_season=first_season)
+    x = float_array(log_prices)
+    state = moments(x, lags, seasons=seasons, first_season=first_season)
     return vecm_from_moments(
         state,
         rank=rank,
@@ -117,7 +129,7 @@ def vecm_from_moments(
 ) -> Vecm:
     """The same as :func:`vecm`, from moments."""
     n = state.origin.size
-    known = None if beta is None else check_relations(beta, state, deterministic)
+    known = None if beta is None else check_relations(float_array(beta), state, deterministic)
     r = rank if known is None else known.shape[1]
     if (r is not None and not 0 <= r <= n) or (known is not None and rank not in {None, r}):
         wanted = f"a rank from 0 to {n}" if known is None else f"rank {r} of the given beta"
@@ -154,7 +166,7 @@ def permanent_impact(alpha: FloatArray, beta: FloatArray, gamma: FloatArray) -> 
     array([[0.6, 0.4],
            [0.6, 0.4]])
     """
-    a, b, g = (np.asarray(part, np.float64) for part in (alpha, beta, gamma))
+    a, b, g = (float_array(part) for part in (alpha, beta, gamma))
     if a.ndim != 2 or a.shape != b.shape or a.shape[1] > a.shape[0]:
         raise InputError("alpha and beta of one shape (n, r), r <= n", met=(a.shape, b.shape))
     if g.ndim != 3 or g.shape[1:] != (a.shape[0],) * 2:
