@@ -181,6 +181,21 @@ def test_times_of_another_zone_are_the_same_times(tmp_path, prices):
     assert one | {"data": ""} == two | {"data": ""}
 
 
+@pytest.mark.parametrize(
+    ("ts", "words"),
+    [
+        (pl.col("ts").to_physical(), "pl.from_epoch"),
+        (pl.col("ts").dt.replace_time_zone(None), "times with their zone"),
+    ],
+)
+def test_times_in_parquet_have_a_zone(tmp_path, prices, ts, words):
+    path = tmp_path / "p.parquet"
+    prices.select(ts, "MKT", "SLOW1").write_parquet(path)
+    with pytest.raises(InputError, match=words) as met:
+        run(tmp_path, path, "--step", "5m")
+    assert (met.value.file, met.value.column) == (str(path), "ts")
+
+
 def test_a_bad_row_is_said_by_the_program(tmp_path):
     """In its own process: exit code 2, one line, no traceback, nothing written."""
     lines = ["ts,A,B", "2024-11-05T14:30Z,1,2", "2024-11-05T14:31Z,-1,2", "2024-11-05T14:32Z,1,2"]

@@ -268,8 +268,9 @@ def test_spillovers_and_the_fair_game(found):
     for row in found.spillovers:
         if row.status is Status.OK:
             np.testing.assert_allclose(row.table.sum(axis=1), 1.0)
-            assert row.total == pytest.approx(np.mean(1.0 - np.diag(row.table)))
-            assert row.total_lower <= row.total_upper
+            plain = np.mean(1.0 - np.diag(row.table))
+            assert row.total_lower <= row.total <= row.total_upper
+            assert plain - 0.1 < row.total < plain  # its upward lean is off
     minute, five = found.martingales
     assert (minute.step_s, minute.horizons, five.horizons) == (60.0, (2, 5, 10, 30), (2, 5, 10))
     assert minute.n_rows > 470

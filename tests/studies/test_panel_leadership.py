@@ -404,8 +404,8 @@ def test_how_often_speeds_are_right():
     rates = {key: float(np.mean(value)) for key, value in held.items()}
     assert all(len(value) == 600 for value in held.values())
     assert all(0.93 <= rate <= 0.98 for rate in rates.values()), rates
-    assert rates["MKT", "lead"] == pytest.approx(0.947, abs=0.002)
+    assert rates["MKT", "lead"] == pytest.approx(0.95, abs=0.002)
     assert len(named) == 480
     assert np.mean(named) <= 0.05
-    assert strangers == 13
+    assert strangers == 12
     assert shuffled_named <= 6  # 5% of 120

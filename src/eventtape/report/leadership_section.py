@@ -70,7 +70,8 @@ def leadership_section(result: DiffusionResult) -> Section:
                 element(
                     "p",
                     "Shares of forecast variance say who moves with whom, not who is first: two "
-                    "feeds hit at one instant have large equal shares.",
+                    "feeds hit at one instant have large equal shares. Each feed's own shares lean "
+                    "upward in a short sample; the mean of all has that taken off.",
                 ),
                 leadership_tables.spillover_table(result),
                 element("h3", "The contract as a fair game"),

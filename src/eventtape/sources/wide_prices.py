@@ -84,9 +84,12 @@ def _parquet(path: str | Path) -> pl.DataFrame:
         raise InputError(f"a Parquet file ({reason})", file=path) from error
     need(table, ("ts",), file=path)
     kind = table["ts"].dtype
-    if isinstance(kind, pl.Datetime) and kind.time_zone not in {None, "UTC"}:
-        return table.with_columns(pl.col("ts").dt.convert_time_zone("UTC"))
-    return table
+    if not isinstance(kind, pl.Datetime) or kind.time_zone is None:
+        wanted = "times with their zone"
+        if kind.is_integer():
+            wanted += "; make them of integers by what those count, as in pl.from_epoch(ts, 'ns')"
+        raise InputError(wanted, met=str(kind), file=path, column="ts")
+    return table.with_columns(pl.col("ts").dt.convert_time_zone("UTC"))
 
 
 def _names_once(data: bytes, file: str | Path) -> None:

@@ -65,7 +65,10 @@ class Rolling(NamedTuple):
 
 
 class Spillover(NamedTuple):
-    """Part of each series' forecast variance that the others' shocks make, at one step."""
+    """Part of each series' forecast variance that the others' shocks make, at one step.
+
+    ``total`` has the upward lean of a short sample taken off; the shares of ``table`` keep it.
+    """
 
     step_s: float
     labels: tuple[str, ...]

@@ -41,15 +41,15 @@ _LEAST_BLOCKS = 30
 class CrossCorrelation(NamedTuple):
     """Correlation of x now with y some rows later, and what no correlation allows.
 
-    ``lags`` : ``(n_lags,)`` rows; positive: x leads.
-    ``correlation`` : ``(n_lags,)`` between -1 and 1.
-    ``band`` : ``(n_lags,)`` size exceeded at that one lag with chance 1 - level under none.
-    ``sup_band`` : ``(n_lags,)`` size exceeded at any lag with chance 1 - level under none.
-    ``p_value`` : of no correlation at any lag asked.
-    ``peak_lag`` : rows, where the correlation is largest in its own standard errors; NaN where
-        ``p_value`` finds none.
-    ``n_pairs`` : ``(n_lags,)`` rows at which both were seen.
-    ``reason``, ``status`` : why nothing is said, and the fate: ``NOT_IDENTIFIED`` is no link.
+    - ``lags``: ``(n_lags,)`` rows; positive: x leads.
+    - ``correlation``: ``(n_lags,)`` between -1 and 1.
+    - ``band``: ``(n_lags,)`` size exceeded at that one lag with chance 1 - level under none.
+    - ``sup_band``: ``(n_lags,)`` size exceeded at any lag with chance 1 - level under none.
+    - ``p_value``: of no correlation at any lag asked.
+    - ``peak_lag``: rows, where the correlation is largest in its own standard errors; NaN where
+      ``p_value`` finds none.
+    - ``n_pairs``: ``(n_lags,)`` rows at which both were seen.
+    - ``reason``, ``status``: why nothing is said, and the fate: ``NOT_IDENTIFIED`` is no link.
     """
 
     lags: IntArray

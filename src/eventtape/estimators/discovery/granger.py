@@ -46,12 +46,12 @@ _RANK = 1e-8  # of a cause's lags, the part that must be left once the controls 
 class Granger(NamedTuple):
     """Tests of every ordered pair, ``(n, n)``: row i causes column j; the diagonal is NaN.
 
-    ``statistic`` : F.
-    ``p_value`` : of i's past being no help to forecast j.
-    ``q_value`` : smallest false-discovery rate at which the edge is named, over all pairs.
-    ``n_rows`` : rows of one equation; ``n_regressors`` : in one equation.
-    ``reason``, ``status`` : why numbers are NaN, and the fate. With ``SINGULAR`` those pairs are
-        NaN that repeat each other, and the others stand.
+    - ``statistic``: F.
+    - ``p_value``: of i's past being no help to forecast j.
+    - ``q_value``: smallest false-discovery rate at which the edge is named, over all pairs.
+    - ``n_rows``: rows of one equation; ``n_regressors``: in one equation.
+    - ``reason``, ``status``: why numbers are NaN, and the fate. With ``SINGULAR`` those pairs are
+      NaN that repeat each other, and the others stand.
     """
 
     statistic: FloatArray

@@ -11,13 +11,15 @@ covariances are taken out,
 
     N = sum_i (B_i D0_i - cov(B_i, D0_i)),    M = sum_i (B_i^2 - var B_i),    speed_G = N / M.
 
-The lead of a group over the factor replaces D0_i by D0_i - D0_kk B_i. A regime is a set of rows: a
-row counts for the regime of its own time, whatever the regime of its lags. Weights are common to
-members, groups and regimes, so differences between any two have Fieller intervals and p-values
-(:mod:`.ratio_interval`), the latter adjusted over all differences made (Benjamini and Hochberg
-1995). Intervals of groups that respond weakly hold the truth more often than they say (B of .3 of
-its own walk: 97 to 99% of runs at 195 rows a regime, 96 to 97% at 585): in them a product of two
-errors counts, and draws put twice its variance in.
+The lead of a group over the factor replaces D0_i by D0_i - D0_kk B_i; its p-value asks also that
+who is behind be late by itself, as a factor that bounces is not led (:mod:`.panel_speeds`).
+
+A regime is a set of rows: a row counts for the regime of its own time, whatever the regime of its
+lags. Weights are common to members, groups and regimes, so differences between any two have Fieller
+intervals and p-values (:mod:`.ratio_interval`), the latter adjusted over all differences made
+(Benjamini and Hochberg 1995). Intervals of groups that respond weakly hold the truth more often
+than they say (B of .3 of its own walk: 97 to 99% of runs at 195 rows a regime, 96 to 97% at 585):
+in them a product of two errors counts, and draws put twice its variance in.
 
 Refused: a regime with too few rows or under 20 blocks; a group whose sum of B_i^2 is not above what
 errors alone reach (the draws' sum (B*_i - B_i)^2: what a single B of two standard errors exceeds,
@@ -40,7 +42,7 @@ from eventtape.estimators.discovery.factor_system import (
     panel_draws,
 )
 from eventtape.estimators.discovery.false_discovery import adjusted
-from eventtape.estimators.discovery.panel_speeds import RESPONSE_RATE, check_panel
+from eventtape.estimators.discovery.panel_speeds import RESPONSE_RATE, check_panel, joint_p
 from eventtape.estimators.discovery.ratio_interval import (
     Differences,
     differences,
@@ -65,7 +67,7 @@ class GroupSpeeds(NamedTuple):
     lead: FloatArray  # over the factor's own speed: positive, the group leads
     lead_lower: FloatArray
     lead_upper: FloatArray
-    lead_p: FloatArray
+    lead_p: FloatArray  # no lead, or who is behind not late by itself
     n_members: IntArray  # (n_groups, n_regimes) not refused
     n_rows: IntArray  # (n_groups, n_regimes), least over the members kept
     between_groups: Differences  # (n_groups, n_groups, n_regimes, K), first less second
@@ -137,6 +139,10 @@ def group_speeds(
     freedom, lead_freedom = (effective_freedom(u, most, n_draws) for u in (moves, lead_moves))
     speed = ratio_interval(N[0], M[0], N[1:], M[1:], freedom, level)
     lead = ratio_interval(ahead[0], M[0], ahead[1:], M[1:], lead_freedom, level)
+    late_N, own_N = N - M, N - ahead - M
+    late = ratio_interval(late_N[0], M[0], late_N[1:], M[1:], freedom, level)
+    own_freedom = effective_freedom(moves - lead_moves, most, n_draws)
+    factor_late = ratio_interval(own_N[0], M[0], own_N[1:], M[1:], own_freedom, level)
     eras_N, eras_M, eras_moves = (np.swapaxes(x, 1, 2) for x in (N, M, moves))
     return GroupSpeeds(
         names,
@@ -147,7 +153,7 @@ def group_speeds(
         lead.ratio,
         lead.lower,
         lead.upper,
-        lead.p_value,
+        joint_p(lead, late, factor_late),
         n_members,
         n_rows,
         differences(N, M, moves, most, level),

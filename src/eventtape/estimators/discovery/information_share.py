@@ -42,17 +42,17 @@ __all__ = ["FactorShares", "Shares", "factor_shares", "shares"]
 class Shares(NamedTuple):
     """Shares of each of n markets in one permanent innovation, ``(n,)`` each, and their fate.
 
-    ``is_first``, ``is_last`` : Hasbrouck's share when first and when last in order.
-    ``is_min``, ``is_max``, ``shapley`` : least, largest and mean over all orders, exact; NaN above
-        15 markets, as is ``ils``.
-    ``component`` : Gonzalo and Granger's weight, with its sign, adding to 1.
-    ``pds`` : price discovery share: needs no order, adds to 1, may be negative.
-    ``speed`` : part of the long-run response made at once; 1 is all of it.
-    ``pils`` : speeds squared, as parts of their sum: who leads.
-    ``ils``, ``mis``, ``spectral`` : for comparison only, see the module.
-    ``width`` : is_max - is_min; above 15 markets the distance of ``is_first`` from ``is_last``,
-        at most that.
-    ``reason``, ``status`` : why numbers are NaN, and the fate.
+    - ``is_first``, ``is_last``: Hasbrouck's share when first and when last in order.
+    - ``is_min``, ``is_max``, ``shapley``: least, largest and mean over all orders, exact; NaN above
+      15 markets, as is ``ils``.
+    - ``component``: Gonzalo and Granger's weight, with its sign, adding to 1.
+    - ``pds``: price discovery share: needs no order, adds to 1, may be negative.
+    - ``speed``: part of the long-run response made at once; 1 is all of it.
+    - ``pils``: speeds squared, as parts of their sum: who leads.
+    - ``ils``, ``mis``, ``spectral``: for comparison only, see the module.
+    - ``width``: is_max - is_min; above 15 markets the distance of ``is_first`` from ``is_last``,
+      at most that.
+    - ``reason``, ``status``: why numbers are NaN, and the fate.
     """
 
     is_first: FloatArray
@@ -75,9 +75,9 @@ class Shares(NamedTuple):
 class FactorShares(NamedTuple):
     """Shares of each of n series in the variance of each of K trends, ``(n, K)`` each.
 
-    ``is_first``, ``is_last``, ``is_min``, ``is_max``, ``shapley``, ``pds``, ``width`` : as in
-        :class:`Shares`, by trend.
-    ``reasons``, ``statuses`` : ``(K,)`` why a trend's column is NaN, and its fate.
+    - ``is_first``, ``is_last``, ``is_min``, ``is_max``, ``shapley``, ``pds``, ``width``: as in
+      :class:`Shares`, by trend.
+    - ``reasons``, ``statuses``: ``(K,)`` why a trend's column is NaN, and its fate.
     """
 
     is_first: FloatArray

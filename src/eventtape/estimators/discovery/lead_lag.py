@@ -54,17 +54,17 @@ _REFINED = ((10, 6), (40, 1))  # sub-steps of the grid, and how many steps from 
 class LeadLag(NamedTuple):
     """The lag of Y behind X, its interval, and the contrast at every lag searched.
 
-    ``lag_s`` : seconds, positive where X leads; the middle of the peak, so not always on the grid.
-    ``lower``, ``upper`` : its interval, seconds. Beside an ``OK`` it ends inside the grid: where an
-        end would be the grid's, the status is ``NO_CONVERGENCE`` and all three are NaN.
-    ``ratio`` : LLR, the sum of squared contrasts at lags above 0 over that below 0. Above 1 speaks
-        for X; it has no interval, and X and Y exchanged give one over it.
-    ``p_value`` : of no link at any lag searched.
-    ``status`` : the fate of lag, interval and ratio, which are NaN unless it is ``OK``.
-    ``lags_s`` : ``(n_lags,)`` the grid, seconds.
-    ``contrast`` : ``(n_lags,)`` covariance of the increments at each lag, in the product of the
-        units; kept whatever the status, but for too few ticks.
-    ``null_band`` : size of contrast that no link exceeds anywhere on the grid, at the stated level.
+    - ``lag_s``: seconds, positive where X leads; the middle of the peak, not always on the grid.
+    - ``lower``, ``upper``: its interval, seconds. Beside an ``OK`` it ends inside the grid: where
+      one would be an end of the grid, the status is ``NO_CONVERGENCE`` and all three are NaN.
+    - ``ratio``: LLR, the sum of squared contrasts at lags above 0 over that below 0. Above 1 speaks
+      for X; it has no interval, and X and Y exchanged give one over it.
+    - ``p_value``: of no link at any lag searched.
+    - ``status``: the fate of lag, interval and ratio, which are NaN unless it is ``OK``.
+    - ``lags_s``: ``(n_lags,)`` the grid, seconds.
+    - ``contrast``: ``(n_lags,)`` covariance of the increments at each lag, in the product of the
+      units; kept whatever the status, but for too few ticks.
+    - ``null_band``: size of contrast that no link exceeds anywhere on the grid, at that level.
     """
 
     lag_s: float

@@ -64,26 +64,26 @@ class Pairs(NamedTuple):
     One minus a share is the second's. Shares are NaN where ``reason`` is given; their intervals are
     kept for a pair refused only because its interval holds equality.
 
-    ``first``, ``second`` : columns i and j.
-    ``leader`` : the column that leads, -1 where none is named.
-    ``reason`` : why none is named; ``NONE``, the empty text, where one is.
-    ``pils``, ``pils_lower``, ``pils_upper`` : who leads, 0 to 1; above one half: the first.
-    ``is_first``, ``is_last`` : Hasbrouck's share when first and when last in order;
-        ``is_lower``, ``is_upper`` : interval of the middle of the two.
-    ``component``, ``component_lower``, ``component_upper`` : part of the common trend's weights,
-        with its sign; very wide where responses cancel. Speaks of noise, not of speed.
-    ``pds``, ``pds_lower``, ``pds_upper`` : part in the trend's variance; may leave 0 to 1.
-    ``beta`` : X_i - beta X_j is the relation.
-    ``correlation`` : of the residuals.
-    ``width`` : the distance of ``is_first`` from ``is_last``, given whether or not refused.
-    ``p_none`` : p-value of no relation: small says that they share a trend.
-    ``p_stationary`` : of one unit root left: small says that both are stationary.
-    ``p_alone`` : of one series alone being the relation, the larger of the two.
-    ``q_relation`` : false-discovery rate of max(p_none, p_alone), over all pairs.
-    ``p_equal`` : of equal speeds, NaN where no share is identified; ``q_equal`` : the same as a
-        false-discovery rate over those identified.
-    ``lags``, ``n_rows``, ``n_blocks``, ``level`` : lagged differences, rows of the model, blocks
-        redrawn and level of the intervals; one number each, for all pairs.
+    - ``first``, ``second``: columns i and j.
+    - ``leader``: the column that leads, -1 where none is named.
+    - ``reason``: why none is named; ``NONE``, the empty text, where one is.
+    - ``pils``, ``pils_lower``, ``pils_upper``: who leads, 0 to 1; above one half: the first.
+    - ``is_first``, ``is_last``: Hasbrouck's share when first and when last in order;
+      ``is_lower``, ``is_upper``: interval of the middle of the two.
+    - ``component``, ``component_lower``, ``component_upper``: part of the common trend's weights,
+      with its sign; very wide where responses cancel. Speaks of noise, not of speed.
+    - ``pds``, ``pds_lower``, ``pds_upper``: part in the trend's variance; may leave 0 to 1.
+    - ``beta``: X_i - beta X_j is the relation.
+    - ``correlation``: of the residuals.
+    - ``width``: the distance of ``is_first`` from ``is_last``, given whether or not refused.
+    - ``p_none``: p-value of no relation: small says that they share a trend.
+    - ``p_stationary``: of one unit root left: small says that both are stationary.
+    - ``p_alone``: of one series alone being the relation, the larger of the two.
+    - ``q_relation``: false-discovery rate of max(p_none, p_alone), over all pairs.
+    - ``p_equal``: of equal speeds, NaN where no share is identified; ``q_equal``: the same as a
+      false-discovery rate over those identified.
+    - ``lags``, ``n_rows``, ``n_blocks``, ``level``: lagged differences, rows of the model, blocks
+      redrawn and level of the intervals; one number each, for all pairs.
     """
 
     first: IntArray

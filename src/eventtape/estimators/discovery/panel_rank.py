@@ -61,14 +61,14 @@ _RANK = 1e-8
 class PanelRank(NamedTuple):
     """LR_1 .. LR_r against no cointegration of N series; the verdict is by the last of them.
 
-    ``statistic`` : ``(r,)`` large speaks for one to r stationary combinations.
-    ``p_value`` : ``(r,)`` of no cointegration.
-    ``critical`` : ``(r,)`` value exceeded with chance 1 - level under none.
-    ``cointegrated`` : the verdict, None where nothing can be said.
-    ``eigenvalues`` : ``(N,)`` squared canonical correlations, falling.
-    ``edge`` : lambda_+, where they end if there is no cointegration.
-    ``n_rows`` : T, increments.
-    ``reason``, ``status`` : why nothing is said, and the fate.
+    - ``statistic``: ``(r,)`` large speaks for one to r stationary combinations.
+    - ``p_value``: ``(r,)`` of no cointegration.
+    - ``critical``: ``(r,)`` value exceeded with chance 1 - level under none.
+    - ``cointegrated``: the verdict, None where nothing can be said.
+    - ``eigenvalues``: ``(N,)`` squared canonical correlations, falling.
+    - ``edge``: lambda_+, where they end if there is no cointegration.
+    - ``n_rows``: T, increments.
+    - ``reason``, ``status``: why nothing is said, and the fate.
     """
 
     statistic: FloatArray

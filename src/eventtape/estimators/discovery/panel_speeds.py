@@ -12,6 +12,12 @@ has the test:
 
     lead_ik = speed_ik - D0_kk = (D0_ik - D0_kk B_ik) / B_ik.
 
+Bounce in the factor's own quote adds to D0_kk what does not last: with a moving average of theta it
+is 1 / (1 - theta) in population, whatever the lags, so a factor that bounces is "ahead" of assets
+that take everything in at once. The asset's speed is not touched. So who is behind must also be
+late by itself: the p-value of a lead is the larger of the difference's and that of D0_kk < 1 where
+the asset is ahead, of speed_ik < 1 where it is behind. ``factor_bounces`` says D0_kk > 1 + 2 se.
+
 Intervals are Fieller's (:mod:`.ratio_interval`) on variances from a bootstrap whose weights all
 assets share; percentiles of the ratio itself are too short by 2 to 3 points of coverage. Where
 volatility swings, a few restless blocks decide a variance and Student's t has the fewer degrees of
@@ -43,7 +49,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
-from eventtape.arrays import FloatArray, IntArray, check_level
+from eventtape.arrays import BoolArray, FloatArray, IntArray, check_level
 from eventtape.errors import InputError
 from eventtape.estimators.discovery.factor_system import (
     PanelDraws,
@@ -56,6 +62,7 @@ from eventtape.estimators.discovery.false_discovery import adjusted
 from eventtape.estimators.discovery.order_bounds import order_extremes, share_extremes
 from eventtape.estimators.discovery.ratio_interval import (
     Differences,
+    Ratio,
     differences,
     effective_freedom,
     ratio_interval,
@@ -69,6 +76,7 @@ __all__ = [
     "Speeds",
     "check_panel",
     "factor_speeds",
+    "joint_p",
     "panel_speeds",
     "speed_differences",
 ]
@@ -100,13 +108,15 @@ class Speeds(NamedTuple):
     lead: FloatArray  # speed - factor_speed: positive, the asset leads the factor
     lead_lower: FloatArray
     lead_upper: FloatArray
-    lead_p: FloatArray  # of no lead either way; adjust over the assets before naming one
+    lead_p: FloatArray  # no lead, or who is behind not late by itself; adjust before naming one
     share_min: FloatArray  # of factor k's permanent variance, last to first in order
     share_max: FloatArray
     n_rows: IntArray  # (n,)
     reasons: NDArray[np.object_]
     statuses: NDArray[np.object_]
     draws: PanelDraws
+    factor_speed_se: FloatArray
+    factor_bounces: BoolArray  # factor_speed above 1 by over 2 se: its quote reverts
 
 
 def factor_speeds(psi: FloatArray, omega: FloatArray, named: Sequence[int]) -> FactorSpeeds:
@@ -197,9 +207,15 @@ def panel_speeds(
     given = np.where(responds, B, np.nan)
     freedom = effective_freedom(_moves(draws, D[0] / given[0]), draws.freedom, n_draws)
     speed = ratio_interval(D[0], given[0], D[1:], given[1:], freedom, level)
+    over = D - given
+    late = ratio_interval(over[0], given[0], over[1:], given[1:], freedom, level)
+    freedom = effective_freedom(less.own - own[0], draws.freedom, n_draws)
+    one = np.ones_like(own)
+    factor_late = ratio_interval(own[0] - 1.0, one[0], own[1:] - 1.0, one[1:], freedom, level)
+    own_se = own[1:].std(axis=0, ddof=1)
     ahead = D - own * given
-    late = less.impact - less.own * less.long_run - ahead[0] / given[0] * less.long_run
-    freedom = effective_freedom(late, draws.freedom, n_draws)
+    moved = less.impact - less.own * less.long_run - ahead[0] / given[0] * less.long_run
+    freedom = effective_freedom(moved, draws.freedom, n_draws)
     lead = ratio_interval(ahead[0], given[0], ahead[1:], given[1:], freedom, level)
     low, high = np.full((n, K), np.nan), np.full((n, K), np.nan)
     least, most = low.copy(), low.copy()
@@ -221,14 +237,27 @@ def panel_speeds(
         lead.ratio,
         lead.lower,
         lead.upper,
-        lead.p_value,
+        joint_p(lead, late, factor_late),
         least,
         most,
         np.array([s.n_rows for s in systems], np.int64),
         reasons,
         np.vectorize(status_of, otypes=[object])(reasons),
         draws,
+        own_se,
+        own[0] - 1.0 > 2.0 * own_se,
     )
+
+
+def joint_p(lead: Ratio, late: Ratio, factor_late: Ratio) -> FloatArray:
+    """The p-value of leading or following: a lead, and who is behind below a speed of 1 by itself.
+
+    ``late`` and ``factor_late`` are the speeds less 1. Both must hold, so the larger p-value.
+    """
+    behind = np.where(lead.ratio > 0.0, factor_late.ratio, late.ratio)
+    p = np.where(lead.ratio > 0.0, factor_late.p_value, late.p_value)
+    joint: FloatArray = np.maximum(lead.p_value, np.where(behind < 0.0, p, 1.0))
+    return joint
 
 
 def speed_differences(speeds: Speeds, *, level: float = 0.95) -> Differences:

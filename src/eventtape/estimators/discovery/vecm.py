@@ -51,20 +51,20 @@ _HUGE = 1e12  # an impact this large beside the short-run matrix is a division b
 class Vecm(NamedTuple):
     """Estimates, permanent impact and rank tests of one VECM of n series and r relations.
 
-    ``alpha`` : ``(n, r)`` loadings: part of a relation's gap that each series closes in a step.
-    ``beta`` : ``(n, r)``, or ``(n + 1, r)`` with "ci", the constant being the last row; estimated:
-        identity on top where it can be.
-    ``const`` : ``(n,)``, zero without a free constant.
-    ``gamma`` : ``(lags, n, n)``; ``seasonal`` : ``(n, seasons - 1)``.
-    ``psi`` : ``(n, n)``; ``psi[i, j]`` is the log price of series i that a unit shock to j leaves
-        for good, zero at full rank.
-    ``trend`` : ``(n, n - r)`` orthonormal basis of what the common trends move.
-    ``omega`` : ``(n, n)`` residual covariance, divisor n_rows.
-    ``eigenvalues`` : ``(n,)`` squared canonical correlations, falling.
-    ``trace``, ``max_eigen`` : ``(n,)`` Johansen's statistics: entry r tests at most r relations,
-        and r against r + 1; both of the free estimate, whether or not ``beta`` was given.
-    ``log_likelihood`` : Gaussian. ``n_rows`` : rows fitted. ``n_regressors`` : in an equation.
-    ``reason``, ``status`` : why estimates are NaN, and the fate.
+    - ``alpha``: ``(n, r)`` loadings: part of a relation's gap that each series closes in a step.
+    - ``beta``: ``(n, r)``, or ``(n + 1, r)`` with "ci", the constant being the last row; estimated:
+      identity on top where it can be.
+    - ``const``: ``(n,)``, zero without a free constant.
+    - ``gamma``: ``(lags, n, n)``; ``seasonal``: ``(n, seasons - 1)``.
+    - ``psi``: ``(n, n)``; ``psi[i, j]`` is the log price of series i that a unit shock to j leaves
+      for good, zero at full rank.
+    - ``trend``: ``(n, n - r)`` orthonormal basis of what the common trends move.
+    - ``omega``: ``(n, n)`` residual covariance, divisor n_rows.
+    - ``eigenvalues``: ``(n,)`` squared canonical correlations, falling.
+    - ``trace``, ``max_eigen``: ``(n,)`` Johansen's statistics: entry r tests at most r relations,
+      and r against r + 1; both of the free estimate, whether or not ``beta`` was given.
+    - ``log_likelihood``: Gaussian. ``n_rows``: rows fitted. ``n_regressors``: in an equation.
+    - ``reason``, ``status``: why estimates are NaN, and the fate.
     """
 
     alpha: FloatArray
