@@ -61,6 +61,18 @@ def test_slope_by_hand():
     assert (out.n_rows == 388).all()
 
 
+def test_a_factor_that_bounces_leads_no_group():
+    """Members at once: the lead's interval is below 0 with bounce, and no one is named for it.
+    Members late by half are named as ever.
+    """
+    for speed, named in ((1.0, False), (0.5, True)):
+        y, g = market(21, [speed] * 6, [1.0] * 6, rows=1170)
+        bounce = np.random.default_rng(22).choice([-1.0, 1.0], g.shape)
+        out = group_speeds(y, g + bounce, ["a"] * 6, lags=4, n_draws=199)
+        assert out.lead_upper[0, 0, 0] < 0.0
+        assert bool(out.lead_p[0, 0, 0] <= 0.05) is named
+
+
 def test_a_group_of_one_is_the_asset():
     """But for the errors' part, which at |B| = 13 se moves the slope by less than a hundredth."""
     y, g = market(2, [0.6], [1.0])

@@ -44,7 +44,8 @@ def connectedness_table(
 
     ``series``: ``name, to, from, net, net_lower, net_upper, total, total_corrected,
     total_lower, total_upper, n_rows, status, reason``. ``table``: ``name, source, share``, the part
-    of the variance of ``name`` from shocks to ``source``. See :mod:`eventtape.estimators.discovery.connectedness`.
+    of the variance of ``name`` from shocks to ``source``. See
+    :mod:`eventtape.estimators.discovery.connectedness`.
     """
     panel = as_panel(prices, calendar=calendar, max_gap_s=max_gap_s)
     found = connectedness(

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from eventtape.arrays import FloatArray
-from eventtape.clock import SECOND, duration_ns
+from eventtape.clock import SECOND, duration_ns, format_ns
 from eventtape.errors import InputError
 from eventtape.frames.symbol_states import grown, numbered
 from eventtape.studies.iso_leadership_rows import IsoConfig
@@ -54,7 +54,7 @@ def grid_of(session: tuple[int, int], config: IsoConfig) -> Grid:
     every, step = duration_ns(config.every), config.grid_s * SECOND
     if end <= begin or (end - begin) % every or begin % step:
         wanted = f"a session of whole windows of {config.every} that begins on the grid"
-        raise InputError(wanted, met=session)
+        raise InputError(wanted, met=f"{format_ns(begin)} to {format_ns(end)}")
     return Grid(begin, end, step, every // step, (end - begin) // every)
 
 

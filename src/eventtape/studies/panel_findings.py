@@ -273,8 +273,8 @@ def _links(result: PanelLeadership) -> list[Finding]:
         else:
             text = (
                 f"Of each series' forecast variance {row['total_corrected']:.0%} comes from the "
-                f"others on average ({row['total_lower']:.0%} to {row['total_upper']:.0%}); moving together "
-                "at one instant counts, so this is no lead."
+                f"others on average ({row['total_lower']:.0%} to {row['total_upper']:.0%}); moving "
+                "together at one instant counts, so this is no lead."
             )
         out.append(Finding(text, Status(row["status"])))
     return out

@@ -8,9 +8,9 @@ fitted afresh within 1e-9, bit for bit the same in whatever chunks the prices co
 There is no interval here: it needs the rows. A pair is ``identified`` where its relation passes the
 tests of :func:`~.pairs.pair_discovery` for steps of one size (the law of signs, for volatility that
 moves for all at once, needs the rows too: in a loud window ask ``pair_discovery``) and its bounds
-are no wider than one half; that one leads is for the interval to say. Lags are as given: a model too short for the prices is not found out
-here, nor is a price that stands still. Windows overlap, and so do their errors: n windows are not n
-tests.
+are no wider than one half; that one leads is for the interval to say. Lags are as given: a model
+too short for the prices is not found out here, nor is a price that stands still. Windows overlap,
+and so do their errors: n windows are not n tests.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ _BEYOND = 10  # one draw in this many is where the tail begins
 def sign_p_values(
     panel: PairRows, first: IntArray, second: IntArray, trace: FloatArray, seed: int
 ) -> FloatArray:
-    """p-value of no relation for the trace statistics ``(m,)`` of pairs, from signs of their rows."""
+    """p-value of no relation for trace statistics of pairs ``(m,)``, from signs of their rows."""
     if first.size == 0:
         return np.empty(0)
     columns = np.unique(np.r_[first, second])
