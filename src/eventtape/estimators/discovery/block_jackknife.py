@@ -7,8 +7,8 @@ answers, u_b what answer b departs from it and e the estimate,
 
 The second term is the estimate's lean, to first order. s does not think too well of a fit of many
 regressors, as drawing rows again does. But a few restless blocks may decide it, so c is not a
-table's: the u_b are drawn with replacement, and c is the level's quantile of |mean of the draw|
-over that mean's own standard error (Hall 1988, symmetric percentile t).
+table's: the u_b are drawn with replacement, and c is the level's quantile of the
+size of a draw's mean over that mean's own standard error (Hall 1988, symmetric percentile t).
 """
 
 from __future__ import annotations
