@@ -171,7 +171,7 @@ def test_a_price_that_only_stands_still_more_often_is_no_follower():
     assert row["lead_q"] < 1e-6  # slower it is
     assert row["speed"] == pytest.approx(0.6, abs=0.1)
     assert row["leader"] is None
-    assert row["reason"] == "interval holds equality"
+    assert row["reason"] == "apart, but not beyond chance, stale prices or a bounce"
 
 
 def test_groups_are_those_of_the_arrays(made, panel):

@@ -78,10 +78,11 @@ def speed_table(
         for i in range(n)
         for k, factor in enumerate(factors)
     ]
-    reasons = found.reasons.ravel().tolist()
+    apart = ((found.lead_lower > 0.0) | (found.lead_upper < 0.0)).ravel()
+    unnamed = [Reason.APART if far else Reason.EQUAL for far in apart]
     reasons = [
-        Reason.EQUAL if why is Reason.NONE and who is None else why
-        for why, who in zip(reasons, leader, strict=True)
+        tie if why is Reason.NONE and who is None else why
+        for why, who, tie in zip(found.reasons.ravel().tolist(), leader, unnamed, strict=True)
     ]
     k = len(factors)
     return tidy(

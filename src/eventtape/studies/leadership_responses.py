@@ -131,7 +131,8 @@ def _speeds(
         why, status = str(reason), status_of(reason)
         if not why and not (q[i] <= 1.0 - config.level and not low[i] <= 0.0 <= high[i]):
             hidden = as_stamped[i] <= 1.0 - config.level
-            why, status = HIDDEN if hidden else str(Reason.EQUAL), Status.NOT_RESOLVED
+            tie = Reason.EQUAL if low[i] <= 0.0 <= high[i] else Reason.APART
+            why, status = HIDDEN if hidden else str(tie), Status.NOT_RESOLVED
         pair = (market.label, news.label)
         leader, follower = (None, None) if why else pair if lead[0, i] > 0.0 else pair[::-1]
         out.append(

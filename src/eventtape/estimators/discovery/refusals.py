@@ -27,6 +27,7 @@ class Reason(StrEnum):
     NO_RESPONSE = "no long-run response"
     WIDE = "information share bounds wider than one half"
     EQUAL = "interval holds equality"
+    APART = "apart, but not beyond chance, stale prices or a bounce"
     NO_CONVERGENCE = "the search did not converge"
 
 
@@ -36,6 +37,7 @@ _STATUS = {
     Reason.STALE: Status.NOT_RESOLVED,
     Reason.WIDE: Status.NOT_RESOLVED,
     Reason.EQUAL: Status.NOT_RESOLVED,
+    Reason.APART: Status.NOT_RESOLVED,
     Reason.NO_CONVERGENCE: Status.NO_CONVERGENCE,
 }
 
