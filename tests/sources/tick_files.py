@@ -38,7 +38,7 @@ def text(*rows, head=TRADE_HEAD):
 
 
 def packed(*rows, head=TRADE_HEAD):
-    return gzip.compress(text(*rows, head=head).encode())
+    return gzip.compress(text(*rows, head=head).encode(), mtime=0)
 
 
 def zipped(member, *rows):
