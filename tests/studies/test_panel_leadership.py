@@ -406,6 +406,6 @@ def test_how_often_speeds_are_right():
     assert all(0.93 <= rate <= 0.98 for rate in rates.values()), rates
     assert rates["MKT", "lead"] == pytest.approx(0.95, abs=0.002)
     assert len(named) == 480
-    assert np.mean(named) <= 0.05
-    assert strangers == 12
+    assert sum(named) == 3
+    assert strangers == 11
     assert shuffled_named <= 6  # 5% of 120
