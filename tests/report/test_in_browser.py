@@ -9,6 +9,7 @@ import pytest
 
 from eventtape.report import write_report
 from figures import edge_results
+from report.painted import PAINTED, READY
 
 SECTIONS = {
     "probability": 2,
@@ -18,33 +19,6 @@ SECTIONS = {
     "lead-lag": 10,
     "scorecard": 1,
 }
-READY = "() => window.Bokeh && Bokeh.documents.length === 1 && Bokeh.documents[0].is_idle"
-# Every figure's canvases, in shadow roots and out: how many are there, and how much is painted.
-PAINTED = """
-key => {
-  const found = []
-  const walk = node => {
-    for (const child of node.children ?? []) {
-      if (child.tagName === "CANVAS") found.push(child)
-      if (child.shadowRoot) walk(child.shadowRoot)
-      walk(child)
-    }
-  }
-  const section = document.querySelector(`section[aria-labelledby="${key}"]`)
-  return [...section.querySelectorAll("[data-root-id]")].map(root => {
-    found.length = 0
-    walk(root)
-    let painted = 0
-    for (const canvas of found) {
-      const box = canvas.getBoundingClientRect()
-      if (box.width < 100 || box.height < 50) continue
-      const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data
-      for (let i = 3; i < pixels.length; i += 4) if (pixels[i] > 0) painted += 1
-    }
-    return painted
-  })
-}
-"""
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from eventtape.studies import DiffusionResult
 from eventtape.studies.findings import findings
 from eventtape.wholefile import write_whole
 
-__all__ = ["banner", "render", "whole_page", "write_report"]
+__all__ = ["BANNER", "banner", "render", "whole_page", "write_report"]
 
 BANNER = "SIMULATED DATA"
 ICON = (
