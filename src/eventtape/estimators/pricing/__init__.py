@@ -1,0 +1,1 @@
+"""What an option is worth: prices, their derivatives, and the volatility a price implies."""
