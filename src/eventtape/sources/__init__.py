@@ -11,6 +11,7 @@ from eventtape.sources.catalog import (
     load_folder,
 )
 from eventtape.sources.conditions import POLICIES, Policy, Trait
+from eventtape.sources.deribit_rest import fetch_deribit_book, fetch_deribit_trades
 from eventtape.sources.fetch import Endpoints, Outcome, fetch_election_2024
 from eventtape.sources.http import Client, NotFoundError, Progress
 from eventtape.sources.kalshi import (
@@ -32,6 +33,12 @@ from eventtape.sources.nyse_taq import (
     scan_taq_quotes,
     scan_taq_trades,
 )
+from eventtape.sources.option_files import (
+    OPTION_FORMATS,
+    read_option_quotes,
+    read_option_trades,
+)
+from eventtape.sources.option_files_rows import OptionRows, ReadReport
 from eventtape.sources.polygon_flat import (
     read_polygon_quotes,
     read_polygon_trades,
@@ -46,19 +53,24 @@ from eventtape.sources.tick_parquet import read_tick_parquet, scan_tick_parquet
 __all__ = [
     "ELECTION_2024",
     "ELECTION_2024_TRADES",
+    "OPTION_FORMATS",
     "POLICIES",
     "Client",
     "Endpoints",
     "FeedSpec",
     "Loaded",
     "NotFoundError",
+    "OptionRows",
     "Outcome",
     "Policy",
     "Progress",
+    "ReadReport",
     "TickHealth",
     "TickMeter",
     "Trait",
     "as_feed",
+    "fetch_deribit_book",
+    "fetch_deribit_trades",
     "fetch_election_2024",
     "load_folder",
     "parse_candlesticks",
@@ -72,6 +84,8 @@ __all__ = [
     "read_lean_quotes",
     "read_lean_trades",
     "read_markets_csv",
+    "read_option_quotes",
+    "read_option_trades",
     "read_polygon_quotes",
     "read_polygon_trades",
     "read_results",

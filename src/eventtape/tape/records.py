@@ -18,6 +18,8 @@ from eventtape.errors import InputError
 __all__ = [
     "BAR",
     "EQUITY_TRADE",
+    "OPTION_QUOTE",
+    "OPTION_TRADE",
     "PROBABILITY",
     "QUOTE",
     "RESULT",
@@ -132,6 +134,74 @@ BAR = Record(
     unique_times=True,
 )
 """Open, high, low, close of an interval; ``ts`` is the END of the interval."""
+
+_CONTRACT = {
+    "symbol": Column(_TEXT),
+    "underlying": Column(_TEXT),
+    "ts": Column(TIME),
+    "expiry": Column(TIME),
+    "strike": _PRICE,
+    "is_call": Column(pl.Boolean()),
+    "style": Column(_TEXT),
+    "settlement": Column(_TEXT),
+}
+_MAYBE = Column(_NUMBER, nullable=True)
+_MAYBE_FROM_ZERO = Column(_NUMBER, nullable=True, low=0.0)
+_MAYBE_PRICE = Column(_NUMBER, nullable=True, low=0.0, above_low=True)
+
+OPTION_QUOTE = Record(
+    "option quote",
+    {
+        **_CONTRACT,
+        "bid": _MAYBE_PRICE,
+        "ask": _MAYBE_PRICE,
+        "bid_size": _MAYBE_FROM_ZERO,
+        "ask_size": _MAYBE_FROM_ZERO,
+        "mark": _MAYBE_FROM_ZERO,
+        "underlying_price": _MAYBE_PRICE,
+        "forward_price": _MAYBE_PRICE,
+        "coin_bid": _MAYBE_PRICE,
+        "coin_ask": _MAYBE_PRICE,
+        "vendor_iv": _MAYBE_PRICE,
+        "vendor_bid_iv": _MAYBE_PRICE,
+        "vendor_ask_iv": _MAYBE_PRICE,
+        "vendor_delta": _MAYBE,
+        "vendor_gamma": _MAYBE,
+        "vendor_vega": _MAYBE,
+        "vendor_theta": _MAYBE,
+        "vendor_rho": _MAYBE,
+        "open_interest": _MAYBE_FROM_ZERO,
+    },
+    key=("symbol",),
+    unique_times=True,
+)
+"""The quote of one contract in force from ``ts`` on; ``expiry`` is the moment it settles.
+
+Prices are in the unit of the strike. A side nobody quotes is null (vendors write 0). A coin-settled
+price is multiplied by ``underlying_price`` (the index) and stands as it came in ``coin_bid`` and
+``coin_ask``. ``mark`` is the vendor's model or settlement price, ``forward_price`` its forward of
+that expiry. ``style`` is european or american; ``settlement`` is cash (in the strike's currency),
+physical or inverse (in the coin). Volatilities are per square root of a year (0.2 = 20%), vega and
+rho per 1.00, theta per year. Locked and crossed quotes are kept: every consumer says what it does.
+"""
+
+OPTION_TRADE = Record(
+    "option trade",
+    {
+        **_CONTRACT,
+        "price": _PRICE,
+        "size": Column(_NUMBER, low=0.0, above_low=True),
+        "side": Column(pl.Int8(), low=-1, high=1),
+        "mark": _MAYBE_FROM_ZERO,
+        "underlying_price": _MAYBE_PRICE,
+        "coin_price": _MAYBE_PRICE,
+        "vendor_iv": _MAYBE_PRICE,
+        "trade_id": Column(_TEXT, nullable=True),
+    },
+    key=("symbol",),
+    unique_times=False,
+)
+"""One trade of a contract, in the units of :data:`OPTION_QUOTE`; ``side`` as in :data:`TRADE`."""
 
 RESULT = Record(
     "result",
