@@ -1,0 +1,203 @@
+r"""From the quotes of one chain to its smile, in one kernel.
+
+The order: what each quote says (:mod:`.smile_observations`), the scale of its noise, the columns
+(:mod:`.smile_columns`), the hyper-parameters (:mod:`.smile_evidence`), then a look back: a quote
+further than six of its own errors from the smile it helped to make is taken out, named, and the
+rest is fitted again, twice at most.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from eventtape.arrays import BoolArray, FloatArray, watches
+from eventtape.estimators.density import smile_columns as columns
+from eventtape.estimators.density import smile_evidence as evidence
+from eventtape.estimators.density import smile_observations as observations
+from eventtape.estimators.density.smile_columns import (
+    MEAN_COLUMNS,
+    PAD,
+    PLACES,
+    column_count,
+    smile_columns,
+    smile_places,
+    warped,
+)
+from eventtape.estimators.density.smile_evidence import (
+    maximise,
+    normal_equations,
+    posterior,
+    prior_variances,
+)
+from eventtape.estimators.density.smile_observations import (
+    QuoteFate,
+    observe_chain,
+    spread_scale,
+)
+
+__all__ = ["FIT_CODES", "Hyper", "fit_smile", "smile_factor", "stretch"]
+
+_OUTLIER = int(QuoteFate.OUTLIER)
+_FURTHEST = 36.0  # squared errors
+_LEAST = 5
+FIT_CODES = ("ok", "too few", "no spread of prices", "no convergence")
+
+
+class Hyper(NamedTuple):
+    """What a fit holds fixed while quotes change.
+
+    - ``reference``: v_0, a total volatility. ``centre``, ``half``: the cosines' stretch in u.
+    - ``theta`` ``(3,)``: log ell, log sf, log kappa. ``spread_scale``: c^2.
+    - ``lean``, ``lean_variance``: prior mean and variance of lambda, the weight of the sizes.
+    """
+
+    reference: float
+    centre: float
+    half: float
+    theta: FloatArray
+    spread_scale: float
+    lean: float
+    lean_variance: float
+
+
+@watches(columns)
+@njit(cache=True, error_model="numpy")
+def stretch(fates: NDArray[np.int8], seen: FloatArray) -> tuple[float, float]:
+    """Centre and half-width, in u, of the quotes used and a pad on either side."""
+    low, high = math.inf, -math.inf
+    for i in range(fates.size):
+        if fates[i] == 0:
+            low, high = min(low, seen[0, i]), max(high, seen[0, i])
+    low, high = warped(low), warped(high)
+    return 0.5 * (low + high), 0.5 * (high - low) + PAD
+
+
+@njit(cache=True, error_model="numpy")
+def _flat(
+    strikes: FloatArray,
+    is_call: BoolArray,
+    quotes: FloatArray,
+    forward: float,
+    fates: NDArray[np.int8],
+) -> bool:
+    """Whether three or more quotes used on one side of the forward all have one price."""
+    for side in range(2):
+        low, high, count = math.inf, -math.inf, 0
+        for i in range(strikes.size):
+            if (
+                fates[i] == 0
+                and is_call[i] == (side == 0)
+                and (strikes[i] >= forward) == (side == 0)
+            ):
+                mid = 0.5 * (quotes[0, i] + quotes[1, i])
+                low, high = min(low, mid), max(high, mid)
+                count += 1
+        if count > 2 and high == low:
+            return True
+    return False
+
+
+@watches(columns, evidence)
+@njit(cache=True, error_model="numpy")
+def smile_factor(A: FloatArray, lam: FloatArray, log_kappa: float, factor: FloatArray) -> None:
+    """Fill H ``(p, p)``, whose H' H is the coefficients' covariance."""
+    p = lam.size
+    work = np.zeros((2, p, p))
+    coefficients = np.empty(p)
+    posterior(A, np.zeros(p), 0.0, lam, log_kappa, work, coefficients)
+    L = work[0]
+    for j in range(p):
+        factor[j, :] = 0.0
+        factor[j, j] = 1.0 / L[j, j]
+        for i in range(j):
+            total = 0.0
+            for q in range(i, j):
+                total += L[j, q] * factor[q, i]
+            factor[j, i] = -total / L[j, j]
+    for j in range(p):
+        for i in range(j + 1):
+            factor[j, i] *= math.sqrt(lam[i])
+
+
+@watches(columns, evidence, observations)
+@njit(cache=True, error_model="numpy")
+def fit_smile(
+    strikes: FloatArray,
+    is_call: BoolArray,
+    quotes: FloatArray,
+    forward: float,
+    discount: float,
+    tick: float,
+    lean: float,
+    lean_variance: float,
+    priors: FloatArray,
+    fates: NDArray[np.int8],
+    seen: FloatArray,
+    numbers: FloatArray,
+    coefficients: FloatArray,
+    factor: FloatArray,
+) -> tuple[int, int]:
+    """Fit one chain, strikes in order; return a code of ``FIT_CODES`` and the number of columns p.
+
+    Filled: ``fates`` ``(n,)``, ``seen`` ``(6, n)`` (x, y, z, two variances, R),
+    ``coefficients`` and ``factor`` (their first p), ``numbers`` ``(9,)``: v_0, centre, half, log
+    ell, log sf, log kappa, c^2, quotes used, sum of squared standardised misses.
+    """
+    n = strikes.size
+    v0, used = observe_chain(strikes, is_call, quotes, forward, discount, tick, fates, seen)
+    if used < _LEAST:
+        return 1, 0
+    if _flat(strikes, is_call, quotes, forward, fates):
+        return 2, 0
+    scale = spread_scale(strikes, is_call, forward, fates, seen, np.empty(n, np.int64))
+    centre, half = stretch(fates, seen)
+    p = MEAN_COLUMNS + column_count(half) + 1
+    place, V = np.empty((PLACES, n)), np.empty((p, n))
+    smile_places(seen[0], centre, half, place)
+    smile_columns(place, half, 0, V[:-1].reshape((1, p - 1, n)))
+    on = np.empty(n)
+    for i in range(n):
+        on[i] = 1.0 if fates[i] == 0 else 0.0
+        known = on[i] > 0.0
+        V[p - 1, i] = seen[2, i] if known else 0.0
+        seen[5, i] = scale * seen[3, i] + seen[4, i] if known else 1.0
+        seen[1, i] = seen[1, i] if known else 0.0
+    A, b, sums, theta = np.empty((p, p)), np.empty(p), np.empty(3), np.empty(3)
+    lam, change, work = np.empty(p), np.empty(p), np.empty((2, p, p))
+    misses = 0.0
+    for again in range(3):
+        sums[0], sums[1], sums[2] = normal_equations(V, seen[1], seen[5], on, A, b)
+        for i in range(3):
+            theta[i] = priors[i, 0]
+        _, trials = maximise(theta, priors, A, b, sums, half, lean, lean_variance)
+        if trials == 0:
+            return 3, 0
+        prior_variances(theta, half, lean_variance, lam, change)
+        posterior(A, b, lean, lam, theta[2], work, coefficients[:p])
+        far, misses = 0, 0.0
+        for i in range(n):
+            if on[i] > 0.0:
+                miss = seen[1, i]
+                for j in range(p):
+                    miss -= coefficients[j] * V[j, i]
+                square = miss * miss / (math.exp(2.0 * theta[2]) * seen[5, i])
+                misses += square
+                if square > _FURTHEST and again < 2:
+                    fates[i] = _OUTLIER
+                    on[i] = 0.0
+                    far += 1
+        if far == 0:
+            break
+        used -= far
+        if used < _LEAST:
+            return 1, 0
+    smile_factor(A, lam, theta[2], factor[:p, :p])
+    numbers[0], numbers[1], numbers[2] = v0, centre, half
+    numbers[3], numbers[4], numbers[5] = theta[0], theta[1], theta[2]
+    numbers[6], numbers[7], numbers[8] = scale, used, misses
+    return 0, p

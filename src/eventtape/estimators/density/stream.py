@@ -1,0 +1,265 @@
+r"""Densities of many chains, kept current with every quote.
+
+A stream begins with one :class:`~.fit.Density` a chain, whose hyper-parameters it holds, and then
+takes what happens: a quote moved or its size changed, a strike added or gone, the forward moved,
+time passed. After each the density is what a refit of all quotes at the same hyper-parameters gives
+(tests hold it to 1e-9); :meth:`DensityStream.refit` finds them anew, which is a cold fit.
+
+Quotes come in batches of arrays, contracts by number. A quote that a cold fit had put down as an
+outlier comes in again when it changes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from eventtape.arrays import FloatArray, IntArray, Status
+from eventtape.errors import InputError
+from eventtape.estimators.density.breeden_litzenberger import Smile
+from eventtape.estimators.density.fit import Density
+from eventtape.estimators.density.smile_columns import PLACES, smile_places
+from eventtape.estimators.density.smile_evidence import prior_variances
+from eventtape.estimators.density.smile_fit import smile_factor
+from eventtape.estimators.density.smile_observations import QuoteFate
+from eventtape.estimators.density.stream_kernel import (
+    NUMBERS,
+    StreamState,
+    fill_row,
+    solve_chain,
+    sum_chain,
+    take_quotes,
+)
+
+__all__ = ["DensityStream"]
+
+_F, _D, _TAU, _TICK, _V0, _CENTRE, _HALF, _KAPPA, _SCALE, _LEAN, _COUNT, _SINCE, _RATE = range(
+    NUMBERS
+)  # of StreamState.numbers
+_OUTLIER, _GONE = int(QuoteFate.OUTLIER), int(QuoteFate.MISSING)
+_NO_CHAIN = -1
+
+
+class DensityStream:
+    """Current densities of several chains; built from their quotes and cold fits.
+
+    ``state`` (:class:`~.stream_kernel.StreamState`) is all there is: :meth:`snapshot` copies it,
+    :meth:`restored` goes on from a copy. Chains and contracts are numbers, in the order they were
+    added.
+    """
+
+    def __init__(self, state: StreamState) -> None:
+        self.state = state
+
+    @classmethod
+    def start(
+        cls,
+        densities: Sequence[Density],
+        strikes: Sequence[ArrayLike],
+        is_call: Sequence[ArrayLike],
+        quotes: Sequence[ArrayLike],
+        *,
+        tick: float,
+        rate: float = math.nan,
+    ) -> DensityStream:
+        """A stream that goes on from cold fits of the same contracts, one of each a chain.
+
+        ``quotes`` are ``(4, n)`` a chain (bids, asks, bid sizes, ask sizes). Contracts are numbered
+        through, the first chain's first. ``rate`` makes the discount follow the time.
+        """
+        if not densities:
+            raise InputError("at least one chain", met=0)
+        for c, density in enumerate(densities):
+            if density.status is not Status.OK:
+                raise InputError("a density that was fitted", met=density.status.value, row=c)
+        sizes = [np.asarray(one).size for one in strikes]
+        columns = [density.smile.coefficients.size + 1 for density in densities]
+        points = {density.strikes.size for density in densities}
+        if len(points) > 1:
+            raise InputError("grids of one size", met=sorted(points))
+        state = _empty(sum(sizes), len(densities), max(columns), points.pop())
+        stream = cls(state)
+        first = 0
+        for c, density in enumerate(densities):
+            last = first + sizes[c]
+            state.chain[first:last] = c
+            state.strikes[first:last] = strikes[c]
+            state.is_call[first:last] = is_call[c]
+            state.quotes[:, first:last] = quotes[c]
+            stream._hold(c, density, tick, rate, density.report.fates)
+            first = last
+        return stream
+
+    @classmethod
+    def restored(cls, state: StreamState) -> DensityStream:
+        """A stream from a snapshot."""
+        return cls(StreamState(*(part.copy() for part in state)))
+
+    def snapshot(self) -> StreamState:
+        """A copy of the arrays that the stream is."""
+        return StreamState(*(part.copy() for part in self.state))
+
+    def step(self, contracts: ArrayLike, quotes: ArrayLike, *, each: bool = True) -> None:
+        """Take new quotes ``(4, k)`` of contracts ``(k,)``, in order.
+
+        ``each`` keeps the densities current after every quote; without it they are once at the end
+        (the same numbers, less work). A side nobody quotes is NaN or 0.
+        """
+        rows = np.ascontiguousarray(contracts, np.int64)
+        news = np.ascontiguousarray(quotes, np.float64)
+        if news.shape != (4, rows.size):
+            raise InputError(f"quotes of shape (4, {rows.size})", met=news.shape)
+        known = (rows >= 0) & (rows < self.state.chain.size)
+        known[known] = self.state.chain[rows[known]] >= 0
+        if not known.all():
+            bad = int(np.argmin(known))
+            raise InputError("a contract of this stream", met=int(rows[bad]), row=bad)
+        take_quotes(self.state, rows, news, each)
+
+    def add(self, chain: int, strike: float, is_call: bool, quote: ArrayLike) -> int:
+        """List one more contract; its number."""
+        self._check_chain(chain)
+        if not 0.0 < strike < math.inf:
+            raise InputError("a positive strike", met=strike)
+        state = self.state
+        same = (state.chain == chain) & (state.strikes == strike) & (state.is_call == is_call)
+        if same.any():
+            raise InputError("a contract not yet listed", met=strike, row=int(np.argmax(same)))
+        news = np.asarray(quote, np.float64).reshape(4, 1)
+        width = state.rows.shape[1]
+        self.state = state._replace(
+            chain=np.append(state.chain, chain),
+            strikes=np.append(state.strikes, strike),
+            is_call=np.append(state.is_call, is_call),
+            fates=np.append(state.fates, np.int8(_GONE)),
+            quotes=np.ascontiguousarray(np.hstack([state.quotes, np.full((4, 1), math.nan)])),
+            rows=np.vstack([state.rows, np.zeros((1, width))]),
+            seen=np.ascontiguousarray(np.hstack([state.seen, np.zeros((2, 1))])),
+        )
+        contract = state.chain.size
+        fill_row(self.state, contract)
+        self.step([contract], news)
+        return contract
+
+    def remove(self, contract: int) -> None:
+        """Take a contract off the list: its quote goes, and its number is not used again."""
+        self.step([contract], np.full((4, 1), math.nan))
+        self.state.chain[contract] = _NO_CHAIN
+
+    def move(
+        self,
+        chain: int,
+        *,
+        forward: float | None = None,
+        tau: float | None = None,
+        discount: float | None = None,
+    ) -> None:
+        """A new forward, time or discount of a chain, its quotes as they are.
+
+        The smile is held in volatility against log-moneyness in standard deviations: with the time
+        v_0 goes as its root, and the discount follows where the stream has a rate.
+        """
+        self._check_chain(chain)
+        at = self.state.numbers[chain]
+        for name, value in (("forward", forward), ("tau", tau), ("discount", discount)):
+            if value is not None and not 0.0 < value < math.inf:
+                raise InputError("a positive number", met=value, column=name)
+        if forward is not None:
+            at[_F] = forward
+        if tau is not None:
+            at[_V0] *= math.sqrt(tau / at[_TAU])
+            at[_TAU] = tau
+            if math.isfinite(at[_RATE]):
+                at[_D] = math.exp(-at[_RATE] * tau)
+        if discount is not None:
+            at[_D] = discount
+        sum_chain(self.state, chain, True)
+        self._solve(chain)
+
+    def refit(self, chain: int, density: Density) -> None:
+        """Go on from another cold fit of this chain's contracts, hyper-parameters and all.
+
+        ``density`` is of the contracts in the order of their numbers (:meth:`contracts`).
+        """
+        self._check_chain(chain)
+        at = self.state.numbers[chain]
+        columns = density.smile.coefficients.size + 1
+        if columns > self.state.rows.shape[1]:
+            raise InputError(f"at most {self.state.rows.shape[1]} columns", met=columns)
+        mine = self.contracts(chain)
+        if density.status is not Status.OK or density.report.fates.size != mine.size:
+            raise InputError(f"a fit of {mine.size} contracts", met=density.report.fates.size)
+        self._hold(chain, density, at[_TICK], at[_RATE], density.report.fates)
+
+    def contracts(self, chain: int) -> IntArray:
+        """Numbers of the contracts of a chain."""
+        return np.flatnonzero(self.state.chain == chain)
+
+    def law(self, chain: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Strikes, density per unit of strike, distribution and volatility per sqrt(year), now."""
+        self._check_chain(chain)
+        state = self.state
+        vol = state.law[chain, 0] / math.sqrt(state.numbers[chain, _TAU])
+        return state.grid[chain], state.law[chain, 1], state.law[chain, 2], vol
+
+    def smile(self, chain: int) -> Smile:
+        """The current smile with its covariance, for errors and everything read off a smile."""
+        self._check_chain(chain)
+        state, at = self.state, self.state.numbers[chain]
+        p = int(at[_COUNT])
+        factor = np.zeros((p, p))
+        A = np.ascontiguousarray(state.A[chain, :p, :p])
+        smile_factor(A, state.lam[chain, :p].copy(), float(at[_KAPPA]), factor)
+        return Smile(
+            float(at[_F]), 0.0, float(at[_TAU]), float(at[_V0]), float(at[_CENTRE]),
+            float(at[_HALF]), state.coefficients[chain, : p - 1].copy(), factor[:, : p - 1].copy(),
+        )  # fmt: skip
+
+    def _hold(
+        self,
+        chain: int,
+        density: Density,
+        tick: float,
+        rate: float,
+        fates: NDArray[np.int8],
+    ) -> None:
+        state, hyper = self.state, density.hyper
+        p = density.smile.coefficients.size + 1
+        at = state.numbers[chain]
+        at[:] = (
+            density.forward, density.discount, density.tau, tick, hyper.reference, hyper.centre,
+            hyper.half, hyper.theta[2], hyper.spread_scale, hyper.lean, p, 0.0, rate,
+        )  # fmt: skip
+        prior_variances(
+            hyper.theta, hyper.half, hyper.lean_variance, state.lam[chain, :p], np.empty(p)
+        )
+        state.x[chain] = np.log(density.strikes / density.forward) / hyper.reference
+        smile_places(state.x[chain], hyper.centre, hyper.half, state.places[chain])
+        sum_chain(state, chain, True)
+        mine = self.contracts(chain)
+        outliers = mine[fates == _OUTLIER]
+        if outliers.size:
+            state.fates[outliers] = _OUTLIER
+            sum_chain(state, chain, False)
+        self._solve(chain)
+
+    def _solve(self, chain: int) -> None:
+        width = self.state.rows.shape[1]
+        solve_chain(self.state, chain, np.empty((2, width, width)))
+
+    def _check_chain(self, chain: int) -> None:
+        if not 0 <= chain < self.state.numbers.shape[0]:
+            raise InputError(f"a chain from 0 to {self.state.numbers.shape[0] - 1}", met=chain)
+
+
+def _empty(m: int, c: int, p: int, points: int) -> StreamState:
+    return StreamState(
+        np.full(m, _NO_CHAIN), np.ones(m), np.zeros(m, np.bool_), np.zeros(m, np.int8),
+        np.empty((4, m)), np.zeros((m, p)), np.zeros((2, m)), np.zeros((c, NUMBERS)),
+        np.ones((c, p)), np.zeros((c, p, p)), np.zeros((c, p)), np.zeros((c, p)),
+        np.empty((c, points)), np.empty((c, points)), np.empty((c, PLACES, points)),
+        np.empty((c, 3, points)),
+    )  # fmt: skip
