@@ -48,7 +48,8 @@ class Smile(NamedTuple):
     - ``forward``, ``forward_error``: the price at which k = 0, and its standard error.
     - ``tau``: years; ``reference``: v_0, a total volatility.
     - ``centre``, ``half``: the stretch of the cosines in u (:mod:`.smile_columns`).
-    - ``coefficients`` ``(p,)``; ``factor`` ``(m, p)``: H, whose H' H is their covariance.
+    - ``coefficients`` ``(p,)``; ``factor`` ``(m, p)``: H, lower triangular, whose H' H is their
+      covariance.
     """
 
     forward: float
@@ -122,30 +123,12 @@ def law_with_errors(
         _density_per_forward(strikes, x, v0, centre, half, coefficients, moved)
     V = np.empty((3, p, n))
     smile_columns(place, half, 2, V)
-    spread = np.zeros((6, n))
-    row = np.empty((3, n))
-    for j in range(factor.shape[0]):
-        for i in range(n):
-            row[0, i] = row[1, i] = row[2, i] = 0.0
-        for q in range(p):
-            h = factor[j, q]
-            if h != 0.0:
-                for i in range(n):
-                    row[0, i] += h * V[0, q, i]
-                    row[1, i] += h * V[1, q, i]
-                    row[2, i] += h * V[2, q, i]
-        for i in range(n):
-            a, b, c = row[0, i], row[1, i], row[2, i]
-            spread[0, i] += a * a
-            spread[1, i] += b * b
-            spread[2, i] += c * c
-            spread[3, i] += a * b
-            spread[4, i] += a * c
-            spread[5, i] += b * c
+    spread = np.empty((6, n))
+    _smile_covariances(factor, V, spread)
+    e = forward_error / forward
     for i in range(n):
-        k, v = x[i] * v0, law[0, i]
+        k, v, K = x[i] * v0, law[0, i], strikes[i]
         v1, v2 = sums[1, i], sums[2, i] / v0
-        K = strikes[i]
         d2 = -k / v - 0.5 * v
         phi = norm_pdf(min(abs(d2), 38.0))
         turn = k / (v * v) - 0.5  # of d2 in v
@@ -157,17 +140,51 @@ def law_with_errors(
         q0 = head * (g_v - g * d2 * turn - g / v) * v0
         q1 = head * (-2.0 * skew * k / v - 0.5 * v * v * v1)
         q2 = phi / (K * v0)
-        Q0 = -phi * (turn + d2 * turn * v1) * v0
-        Q1 = phi
+        Q0 = -phi * turn * (1.0 + d2 * v1) * v0
         s00, s11, s22 = spread[0, i], spread[1, i], spread[2, i]
         s01, s02, s12 = spread[3, i], spread[4, i], spread[5, i]
         q_var = q0 * q0 * s00 + q1 * q1 * s11 + q2 * q2 * s22
         q_var += 2.0 * (q0 * q1 * s01 + q0 * q2 * s02 + q1 * q2 * s12)
-        Q_var = Q0 * Q0 * s00 + Q1 * Q1 * s11 + 2.0 * Q0 * Q1 * s01
-        e = forward_error / forward
+        Q_var = Q0 * Q0 * s00 + phi * phi * s11 + 2.0 * Q0 * phi * s01
         law[3, i] = math.sqrt(v0 * v0 * s00 + (e * v1) ** 2)
         law[4, i] = math.sqrt(max(q_var, 0.0) + (e * moved[0, i]) ** 2)
         law[5, i] = math.sqrt(max(Q_var, 0.0) + (e * law[1, i] * K) ** 2)
+
+
+@njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+def _smile_covariances(factor: FloatArray, V: FloatArray, spread: FloatArray) -> None:
+    """Fill ``spread`` ``(6, n)``: of (v, v', v'') at each point 00, 11, 22, 01, 02, 12."""
+    m, p = factor.shape
+    n = V.shape[2]
+    spread[:] = 0.0
+    row = np.empty((3, n))
+    for j in range(m):
+        last = min(j + 1, p)  # the factor is lower triangular
+        for order in range(3):
+            for i in range(n):
+                row[order, i] = factor[j, 0] * V[order, 0, i]
+            q = 1
+            while q + 3 < last:  # four columns at once: the row is read and written less often
+                h0, h1 = factor[j, q], factor[j, q + 1]
+                h2, h3 = factor[j, q + 2], factor[j, q + 3]
+                for i in range(n):
+                    row[order, i] += (h0 * V[order, q, i] + h1 * V[order, q + 1, i]) + (
+                        h2 * V[order, q + 2, i] + h3 * V[order, q + 3, i]
+                    )
+                q += 4
+            while q < last:
+                h0 = factor[j, q]
+                for i in range(n):
+                    row[order, i] += h0 * V[order, q, i]
+                q += 1
+        for i in range(n):
+            a, b, c = row[0, i], row[1, i], row[2, i]
+            spread[0, i] += a * a
+            spread[1, i] += b * b
+            spread[2, i] += c * c
+            spread[3, i] += a * b
+            spread[4, i] += a * c
+            spread[5, i] += b * c
 
 
 @watches(columns, normal)

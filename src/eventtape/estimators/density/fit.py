@@ -44,7 +44,7 @@ _GAP = 3.0  # how far in u the default strikes go beyond the quotes
 _REACH = 6.5  # and in standard deviations of the wing's own volatility
 _POINTS = 201
 _FATES = {0: Status.OK, 1: Status.TOO_FEW, 2: Status.NOT_IDENTIFIED, 3: Status.NO_CONVERGENCE}
-_BAD_STRIKE, _TWICE = -1, -2
+_TWICE = -2
 
 SizeWeight = Literal["fitted", "mid", "microprice"]
 _LEANS = {"fitted": (LAMBDA_MEAN, LAMBDA_VARIANCE), "mid": (0.0, 1e-12), "microprice": (1.0, 1e-12)}
@@ -297,12 +297,9 @@ def _fit_on_grid(
     law: FloatArray,
 ) -> tuple[int, int]:
     """Fit and evaluate; a code, and p (or the row of a code below 0)."""
-    n = strikes.size
-    for i in range(n):
-        if not (0.0 < strikes[i] < math.inf):
-            return -1, i
-        if i > 0 and strikes[i] == strikes[i - 1] and is_call[i] == is_call[i - 1]:
-            return -2, i
+    bad, row = _bad_row(strikes, is_call)
+    if bad < 0:
+        return bad, row
     if not forward > 0.0:
         return 2, 0
     code, p = fit_smile(
@@ -314,18 +311,7 @@ def _fit_on_grid(
     v0, centre, half = numbers[0], numbers[1], numbers[2]
     q = p - 1
     smile, H = coefficients[:q].copy(), factor[:p, :q].copy()
-    low, high, shares = math.inf, -math.inf, 0
-    for i in range(n):
-        if fates[i] == 0:
-            low, high = min(low, strikes[i]), max(high, strikes[i])
-            shares += 1
-    rounding = np.empty(shares)
-    shares = 0
-    for i in range(n):
-        if fates[i] == 0:
-            rounding[shares] = seen[4, i] / seen[5, i]
-            shares += 1
-    numbers[9] = np.median(rounding)
+    low, high, numbers[9] = _used_range(strikes, fates, seen)
     if own_grid:
         _default_grid(low, high, forward, v0, centre, half, smile, grid)
     law_with_errors(grid, forward, forward_error, v0, centre, half, smile, H, law)
@@ -338,6 +324,32 @@ def _fit_on_grid(
         if not math.isfinite(law[1, i]):
             return 2, p
     return 0, p
+
+
+@njit(cache=True, error_model="numpy")
+def _bad_row(strikes: FloatArray, is_call: BoolArray) -> tuple[int, int]:
+    """The first row whose strike is no price, or there twice; a code of 0 where there is none."""
+    for i in range(strikes.size):
+        if not (0.0 < strikes[i] < math.inf):
+            return -1, i
+        if i > 0 and strikes[i] == strikes[i - 1] and is_call[i] == is_call[i - 1]:
+            return -2, i
+    return 0, 0
+
+
+@njit(cache=True, error_model="numpy")
+def _used_range(
+    strikes: FloatArray, fates: NDArray[np.int8], seen: FloatArray
+) -> tuple[float, float, float]:
+    """First and last strike used, and the median share of rounding in the error variances."""
+    low, high, count = math.inf, -math.inf, 0
+    shares = np.empty(strikes.size)
+    for i in range(strikes.size):
+        if fates[i] == 0:
+            low, high = min(low, strikes[i]), max(high, strikes[i])
+            shares[count] = seen[4, i] / seen[5, i]
+            count += 1
+    return low, high, np.median(shares[:count])
 
 
 @watches(smile_columns)

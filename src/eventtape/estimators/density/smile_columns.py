@@ -53,7 +53,7 @@ _PER_UNIT = 2.2  # columns a unit of half-width: waves down to lengths the kerne
 @njit(cache=True, forceinline=True, error_model="numpy")
 def column_count(half: float) -> int:
     """How many cosines a half-width needs."""
-    return min(max(int(math.ceil(_PER_UNIT * half)), 8), _MOST)
+    return min(max(math.ceil(_PER_UNIT * half), 8), _MOST)
 
 
 @watches(normal)

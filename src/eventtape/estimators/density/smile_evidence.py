@@ -44,6 +44,8 @@ _LENGTHS, _PARTS = (1.0, 0.5), (0.9, 0.1)
 _MEAN_VARIANCE = 1.0  # of level, skew and curvature, in (v / v_0)^2
 _ROOT_2PI = math.sqrt(2.0 * math.pi)
 _STEPS = 30
+_ENOUGH = 1e-3  # nats a step may promise where the search ends
+_SHORTEST = 1e-4
 
 
 @njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
@@ -163,6 +165,17 @@ def posterior(
     return logs
 
 
+@njit(cache=True, error_model="numpy")
+def _prior_miss(theta: FloatArray, priors: FloatArray, slope: FloatArray) -> float:
+    """Minus log of the prior of theta; its slope is added."""
+    total = 0.0
+    for i in range(3):
+        gap = (theta[i] - priors[i, 0]) / priors[i, 1]
+        total += 0.5 * gap * gap
+        slope[i] += gap / priors[i, 1]
+    return total
+
+
 @njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
 def _miss(
     theta: FloatArray,
@@ -215,11 +228,40 @@ def _miss(
     slope[0], slope[1] = length, size
     slope[2] = -yy * inverse + explained + whole + n - (p - trace)
     total = 0.5 * (yy * inverse - explained) + logs + n * theta[2] + 0.5 * sums[1]
+    return float(total + _prior_miss(theta, priors, slope))
+
+
+@njit(cache=True, error_model="numpy")
+def _downhill(H: FloatArray, g: FloatArray, step: FloatArray) -> float:
+    """The step -H g, no longer than 1 in any direction; the fall it promises."""
+    largest = fall = 0.0
     for i in range(3):
-        gap = (theta[i] - priors[i, 0]) / priors[i, 1]
-        total += 0.5 * gap * gap
-        slope[i] += gap / priors[i, 1]
-    return total
+        step[i] = -(H[i, 0] * g[0] + H[i, 1] * g[1] + H[i, 2] * g[2])
+        largest = max(largest, abs(step[i]))
+    scale = 1.0 / max(largest, 1.0)
+    for i in range(3):
+        step[i] *= scale
+        fall += step[i] * g[i]
+    return fall
+
+
+@njit(cache=True, error_model="numpy")
+def _learn(H: FloatArray, old: FloatArray, new: FloatArray, g: FloatArray, h: FloatArray) -> None:
+    """BFGS: what a step between two points, of slopes g and h, tells of the inverse curvature H."""
+    step, change, Hy = np.empty(3), np.empty(3), np.empty(3)
+    curve = yHy = 0.0
+    for i in range(3):
+        step[i], change[i] = new[i] - old[i], h[i] - g[i]
+        curve += step[i] * change[i]
+    for i in range(3):
+        Hy[i] = H[i, 0] * change[0] + H[i, 1] * change[1] + H[i, 2] * change[2]
+        yHy += Hy[i] * change[i]
+    if curve > 1e-12:
+        for i in range(3):
+            for k in range(3):
+                H[i, k] += (1.0 + yHy / curve) * step[i] * step[k] / curve - (
+                    Hy[i] * step[k] + step[i] * Hy[k]
+                ) / curve
 
 
 @watches(columns, normal)
@@ -241,46 +283,25 @@ def maximise(
     for i in range(3):
         H[i, i] = 0.7 * priors[i, 1] ** 2
     g, g_new = np.empty(3), np.empty(3)
-    step, trial, Hy = np.empty(3), np.empty(3), np.empty(3)
+    step, trial = np.empty(3), np.empty(3)
     f = _miss(theta, priors, A, b, sums, half, mu, extra, vectors, work, g)
     trials = 1
     if not math.isfinite(f):
         return math.nan, 0
     for _ in range(_STEPS):
-        fall = largest = 0.0
-        for i in range(3):
-            step[i] = -(H[i, 0] * g[0] + H[i, 1] * g[1] + H[i, 2] * g[2])
-            fall += step[i] * g[i]
-            largest = max(largest, abs(step[i]))
-        if not fall < -2e-4:  # what is left to gain is a thousandth of a nat's size
-            return f, trials
-        scale = min(1.0, 1.0 / largest)
-        f_new = math.inf
-        for _ in range(12):
+        fall = _downhill(H, g, step)
+        if not fall < -_ENOUGH:
+            break
+        f_new, scale = math.inf, 1.0
+        while scale > _SHORTEST and not f_new <= f + 1e-4 * scale * fall:
             for i in range(3):
                 trial[i] = theta[i] + scale * step[i]
             f_new = _miss(trial, priors, A, b, sums, half, mu, extra, vectors, work, g_new)
             trials += 1
-            if f_new <= f + 1e-4 * scale * fall:
-                break
             scale *= 0.4
         if not f_new < f:
-            return f, trials
-        curve = yHy = 0.0
-        for i in range(3):
-            step[i] = trial[i] - theta[i]
-            curve += step[i] * (g_new[i] - g[i])
-        for i in range(3):
-            Hy[i] = 0.0
-            for k in range(3):
-                Hy[i] += H[i, k] * (g_new[k] - g[k])
-            yHy += Hy[i] * (g_new[i] - g[i])
-        if curve > 1e-12:
-            for i in range(3):
-                for k in range(3):
-                    H[i, k] += (1.0 + yHy / curve) * step[i] * step[k] / curve - (
-                        Hy[i] * step[k] + step[i] * Hy[k]
-                    ) / curve
+            break
+        _learn(H, theta, trial, g, g_new)
         f = f_new
         for i in range(3):
             theta[i], g[i] = trial[i], g_new[i]

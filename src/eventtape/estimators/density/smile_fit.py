@@ -124,6 +124,36 @@ def smile_factor(A: FloatArray, lam: FloatArray, log_kappa: float, factor: Float
             factor[j, i] *= math.sqrt(lam[i])
 
 
+@njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+def _look_back(
+    V: FloatArray,
+    seen: FloatArray,
+    noise: float,
+    coefficients: FloatArray,
+    judge: bool,
+    on: FloatArray,
+    fates: NDArray[np.int8],
+) -> tuple[int, float]:
+    """How many quotes are outliers, taken out if ``judge``, and the squared misses of all used."""
+    far, total = 0, 0.0
+    p, n = V.shape
+    miss = np.empty(n)
+    for i in range(n):
+        miss[i] = seen[1, i]
+    for j in range(p):
+        for i in range(n):
+            miss[i] -= coefficients[j] * V[j, i]
+    for i in range(n):
+        if on[i] > 0.0:
+            square = miss[i] * miss[i] / (noise * seen[5, i])
+            total += square
+            if judge and square > _FURTHEST:
+                fates[i] = _OUTLIER
+                on[i] = 0.0
+                far += 1
+    return far, total
+
+
 @watches(columns, evidence, observations)
 @njit(cache=True, error_model="numpy")
 def fit_smile(
@@ -179,18 +209,8 @@ def fit_smile(
             return 3, 0
         prior_variances(theta, half, lean_variance, lam, change)
         posterior(A, b, lean, lam, theta[2], work, coefficients[:p])
-        far, misses = 0, 0.0
-        for i in range(n):
-            if on[i] > 0.0:
-                miss = seen[1, i]
-                for j in range(p):
-                    miss -= coefficients[j] * V[j, i]
-                square = miss * miss / (math.exp(2.0 * theta[2]) * seen[5, i])
-                misses += square
-                if square > _FURTHEST and again < 2:
-                    fates[i] = _OUTLIER
-                    on[i] = 0.0
-                    far += 1
+        noise = math.exp(2.0 * theta[2])
+        far, misses = _look_back(V, seen, noise, coefficients[:p], again < 2, on, fates)
         if far == 0:
             break
         used -= far

@@ -35,7 +35,7 @@ from eventtape.arrays import BoolArray, FloatArray, IntArray, watches
 from eventtape.estimators.density import quote_noise
 from eventtape.estimators.density.quote_noise import quote_kernel
 from eventtape.estimators.pricing import implied_vol
-from eventtape.estimators.pricing.implied_vol import normalised_implied_vol
+from eventtape.estimators.pricing.implied_vol import implied_vol_kernel, normalised_implied_vol
 
 __all__ = [
     "LAMBDA_MEAN",
@@ -84,7 +84,7 @@ def observe(
 ) -> tuple[int, float, float, float, float, float]:
     """Fate, k, v, z, variance from the spread and from the tick of one quote, for v_0 = 1."""
     nan = math.nan
-    mid, micro, _, _, status = quote_kernel(bid, ask, bid_size, ask_size, 0.0, False)
+    mid, micro, variance, _, status = quote_kernel(bid, ask, bid_size, ask_size, 0.0, False)
     fate = int(_FATE[status])
     k = math.log(strike / forward)
     if fate != 0:
@@ -95,13 +95,16 @@ def observe(
     v = normalised_implied_vol(value / math.sqrt(forward * strike), -k)
     if not v > 0.0:
         return _NO_VOL, k, nan, nan, nan, nan
-    d = v * 0.5 - k / v
-    slope = discount * forward * _PHI0 * math.exp(-0.5 * d * d)
-    sized = math.isfinite(micro)
-    lots = bid_size + ask_size if sized else 1.0
-    lean = (mid - micro) / slope if sized else 0.0
-    spread, rounding = (ask - bid) / slope, tick / slope
-    return 0, k, v, lean, spread * spread / (12.0 * lots), rounding * rounding / 24.0
+    slope = discount * _slope(forward, k, v)
+    lean = (mid - micro) / slope if math.isfinite(micro) else 0.0
+    return 0, k, v, lean, variance / slope**2, (tick / slope) ** 2 / 24.0
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def _slope(forward: float, k: float, v: float) -> float:
+    """Of an undiscounted price in the total volatility v."""
+    d = 0.5 * v - k / v
+    return forward * _PHI0 * math.exp(-0.5 * d * d)
 
 
 @watches(quote_noise, implied_vol)
@@ -122,13 +125,29 @@ def observe_chain(
     of the money has a volatility.
     """
     n = strikes.size
+    values, flat = np.empty(n), np.ones(n)
+    above = np.empty(n, np.bool_)
+    vols, codes = np.empty(n), np.empty(n, np.int8)
     for i in range(n):
-        fate, k, v, z, wide, fine = observe(
-            strikes[i], is_call[i], quotes[0, i], quotes[1, i], quotes[2, i], quotes[3, i],
-            forward, discount, tick,
-        )  # fmt: skip
-        fates[i] = fate
-        seen[0, i], seen[1, i], seen[2, i], seen[3, i], seen[4, i] = k, v, z, wide, fine
+        mid, micro, variance, _, status = quote_kernel(
+            quotes[0, i], quotes[1, i], quotes[2, i], quotes[3, i], 0.0, False
+        )
+        fates[i] = _FATE[status]
+        above[i] = strikes[i] >= forward
+        inside = abs(forward - strikes[i]) if is_call[i] != above[i] else 0.0
+        values[i] = mid / discount - inside
+        seen[2, i] = (mid - micro) if math.isfinite(micro) else 0.0
+        seen[3, i] = variance
+    implied_vol_kernel(values, np.full(n, forward), strikes, flat, flat, above, vols, codes)
+    for i in range(n):
+        if fates[i] == 0 and codes[i] != 0:
+            fates[i] = _NO_VOL
+        k, v = math.log(strikes[i] / forward), vols[i]
+        slope = discount * _slope(forward, k, v)
+        seen[0, i], seen[1, i] = k, v
+        seen[2, i] /= slope
+        seen[3, i] /= slope * slope
+        seen[4, i] = (tick / slope) ** 2 / 24.0
     v0 = _near_forward(strikes, is_call, forward, fates, seen)
     used = 0
     for i in range(n):
@@ -175,6 +194,21 @@ def _near_forward(
 
 
 @njit(cache=True, error_model="numpy")
+def _pseudo_residuals(seen: FloatArray, place: IntArray, gaps: FloatArray) -> None:
+    """Fill ``gaps`` ``(4, n - 2)``: y and z against the line of both neighbours; both variances."""
+    for j in range(1, place.size - 1):
+        a, b, c = place[j - 1], place[j], place[j + 1]
+        before = (seen[0, c] - seen[0, b]) / (seen[0, c] - seen[0, a])
+        after = 1.0 - before
+        for row in range(1, 3):
+            gaps[row - 1, j - 1] = seen[row, b] - before * seen[row, a] - after * seen[row, c]
+        for row in range(3, 5):
+            gaps[row - 1, j - 1] = (
+                seen[row, b] + before * before * seen[row, a] + after * after * seen[row, c]
+            )
+
+
+@njit(cache=True, error_model="numpy")
 def spread_scale(
     strikes: FloatArray,
     is_call: BoolArray,
@@ -195,16 +229,7 @@ def spread_scale(
     if n < 5:
         return 1.0
     gaps = np.empty((4, n - 2))
-    for j in range(1, n - 1):
-        a, b, c = place[j - 1], place[j], place[j + 1]
-        before = (seen[0, c] - seen[0, b]) / (seen[0, c] - seen[0, a])
-        after = 1.0 - before
-        for row in range(1, 3):
-            gaps[row - 1, j - 1] = seen[row, b] - before * seen[row, a] - after * seen[row, c]
-        for row in range(3, 5):
-            gaps[row - 1, j - 1] = (
-                seen[row, b] + before * before * seen[row, a] + after * after * seen[row, c]
-            )
+    _pseudo_residuals(seen, place[:n], gaps)
     scale, lean = 1.0, 0.0
     for _ in range(8):
         across = square = 0.0

@@ -12,7 +12,8 @@ outlier comes in again when it changes.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -96,11 +97,11 @@ class DensityStream:
     @classmethod
     def restored(cls, state: StreamState) -> DensityStream:
         """A stream from a snapshot."""
-        return cls(StreamState(*(part.copy() for part in state)))
+        return cls(_copy(state))
 
     def snapshot(self) -> StreamState:
         """A copy of the arrays that the stream is."""
-        return StreamState(*(part.copy() for part in self.state))
+        return _copy(self.state)
 
     def step(self, contracts: ArrayLike, quotes: ArrayLike, *, each: bool = True) -> None:
         """Take new quotes ``(4, k)`` of contracts ``(k,)``, in order.
@@ -253,6 +254,11 @@ class DensityStream:
     def _check_chain(self, chain: int) -> None:
         if not 0 <= chain < self.state.numbers.shape[0]:
             raise InputError(f"a chain from 0 to {self.state.numbers.shape[0] - 1}", met=chain)
+
+
+def _copy(state: StreamState) -> StreamState:
+    parts: Iterable[Any] = (part.copy() for part in state)
+    return StreamState(*parts)
 
 
 def _empty(m: int, c: int, p: int, points: int) -> StreamState:

@@ -45,7 +45,7 @@ __all__ = ["NUMBERS", "StreamState", "fill_row", "solve_chain", "sum_chain", "ta
 NUMBERS = 13
 _F, _D, _TAU, _TICK, _V0, _CENTRE, _HALF, _KAPPA, _SCALE, _LEAN, _COUNT, _SINCE, _RATE = range(13)
 _AGAIN = 1000
-_ITM, _GONE = int(QuoteFate.IN_THE_MONEY), int(QuoteFate.MISSING)
+_ITM = int(QuoteFate.IN_THE_MONEY)
 
 
 class StreamState(NamedTuple):
@@ -168,6 +168,27 @@ def _mirror(A: FloatArray) -> None:
         A[j, p - 1] = A[p - 1, j]
 
 
+@watches(smile_columns, smile_observations)
+@njit(cache=True, error_model="numpy")
+def _take(state: StreamState, i: int, quotes: FloatArray, row: int) -> None:
+    """One quote's old row out of its chain's sums, and its new one in."""
+    c = state.chain[i]
+    at = state.numbers[c]
+    p = int(at[_COUNT])
+    A, b, columns = state.A[c, :p, :p], state.b[c, :p], state.rows[i, :p]
+    if state.fates[i] == 0:
+        _weigh(-1.0, columns, state.seen[0, i], state.seen[1, i], A, b)
+    for j in range(4):
+        state.quotes[j, i] = quotes[j, row]
+    _see(state, i, at)
+    if state.fates[i] == 0:
+        _weigh(1.0, columns, state.seen[0, i], state.seen[1, i], A, b)
+    _mirror(A)
+    at[_SINCE] += 1.0
+    if at[_SINCE] >= _AGAIN:
+        sum_chain(state, c, False)
+
+
 @watches(smile_columns, smile_evidence, smile_observations, breeden_litzenberger)
 @njit(cache=True, error_model="numpy")
 def take_quotes(state: StreamState, contracts: IntArray, quotes: FloatArray, each: bool) -> int:
@@ -179,25 +200,10 @@ def take_quotes(state: StreamState, contracts: IntArray, quotes: FloatArray, eac
     touched = np.zeros(state.numbers.shape[0], np.bool_)
     for row in range(contracts.size):
         i = contracts[row]
-        if i < 0 or i >= state.chain.size:
+        if i < 0 or i >= state.chain.size or state.chain[i] < 0:
             return row
+        _take(state, i, quotes, row)
         c = state.chain[i]
-        if c < 0:
-            return row
-        at = state.numbers[c]
-        p = int(at[_COUNT])
-        A, b, columns = state.A[c, :p, :p], state.b[c, :p], state.rows[i, :p]
-        if state.fates[i] == 0:
-            _weigh(-1.0, columns, state.seen[0, i], state.seen[1, i], A, b)
-        for j in range(4):
-            state.quotes[j, i] = quotes[j, row]
-        _see(state, i, at)
-        if state.fates[i] == 0:
-            _weigh(1.0, columns, state.seen[0, i], state.seen[1, i], A, b)
-        _mirror(A)
-        at[_SINCE] += 1.0
-        if at[_SINCE] >= _AGAIN:
-            sum_chain(state, c, False)
         touched[c] = True
         if each:
             solve_chain(state, c, work)

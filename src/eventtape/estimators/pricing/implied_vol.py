@@ -42,7 +42,7 @@ from eventtape.estimators.pricing.normal import (
 )
 from eventtape.estimators.pricing.status import PriceStatus
 
-__all__ = ["ImpliedVol", "implied_vol", "normalised_implied_vol"]
+__all__ = ["ImpliedVol", "implied_vol", "implied_vol_kernel", "normalised_implied_vol"]
 
 _LOG_ROOT_2PI = 0.9189385332046728
 _ROOT_2PI = 2.5066282746310002
@@ -100,7 +100,7 @@ def implied_vol(
     )
     n = math.prod(shape)
     vol, status = np.empty(n), np.empty(n, np.int8)
-    _implied_vols(*columns, right, vol, status)
+    implied_vol_kernel(*columns, right, vol, status)
     return ImpliedVol(vol.reshape(shape)[()], status.reshape(shape)[()])
 
 
@@ -267,7 +267,7 @@ def _finish(work: FloatArray, i: int) -> None:
 
 @watches(normal, given_options)
 @njit(cache=True, error_model="numpy")
-def _implied_vols(
+def implied_vol_kernel(
     price: FloatArray,
     forward: FloatArray,
     strike: FloatArray,
@@ -277,6 +277,7 @@ def _implied_vols(
     vol: FloatArray,
     status: NDArray[np.int8],
 ) -> None:
+    """Fill ``vol`` and ``status`` ``(n,)`` from columns of one length, for other kernels too."""
     work = np.empty(_ROWS * BLOCK)
     for start in range(0, vol.size, BLOCK):
         n = min(BLOCK, vol.size - start)
