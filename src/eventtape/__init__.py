@@ -22,6 +22,8 @@ from eventtape.errors import EventTapeError, FetchError, InputError, LakeError
 
 if TYPE_CHECKING:
     from eventtape.arrays import Status
+    from eventtape.estimators.density.fit import fit_density
+    from eventtape.estimators.density.stream import DensityStream
     from eventtape.estimators.discovery.connectedness import connectedness
     from eventtape.estimators.discovery.cross_correlation import cross_correlation
     from eventtape.estimators.discovery.granger import granger
@@ -31,6 +33,13 @@ if TYPE_CHECKING:
     from eventtape.estimators.discovery.panel_rank import panel_rank
     from eventtape.estimators.discovery.panel_speeds import panel_speeds
     from eventtape.estimators.discovery.vecm import vecm
+    from eventtape.estimators.pricing.american import american
+    from eventtape.estimators.pricing.american_implied_vol import american_implied_vol
+    from eventtape.estimators.pricing.binomial import binomial
+    from eventtape.estimators.pricing.black import black_greeks, black_price
+    from eventtape.estimators.pricing.deamericanise import deamericanise
+    from eventtape.estimators.pricing.forward import forward_from_parity
+    from eventtape.estimators.pricing.implied_vol import implied_vol
     from eventtape.frames import (
         connectedness_table,
         daily_volume,
@@ -57,20 +66,21 @@ if TYPE_CHECKING:
         universe,
     )
     from eventtape.report import write_report
-    from eventtape.simulate import MarketTruth, event_night, taq_day
-    from eventtape.sources import load_folder
+    from eventtape.simulate import MarketTruth, chain_truths, event_night, option_chain, taq_day
+    from eventtape.sources import load_folder, read_option_quotes
     from eventtape.store import Lake, read_tape, write_tape
     from eventtape.studies import EVENTS, SIMULATED, Config, Event, diffusion
     from eventtape.studies.contract import contract
     from eventtape.studies.panel_leadership import leadership
     from eventtape.studies.panel_leadership_rows import LeadershipConfig
-    from eventtape.tape import Feed, Instrument, Tape
+    from eventtape.tape import Feed, Instrument, Tape, chains
     from eventtape.tape.bars import bars
 
 __all__ = [
     "EVENTS",
     "SIMULATED",
     "Config",
+    "DensityStream",
     "Event",
     "EventTapeError",
     "Feed",
@@ -83,22 +93,33 @@ __all__ = [
     "MarketTruth",
     "Status",
     "Tape",
+    "american",
+    "american_implied_vol",
     "bars",
+    "binomial",
+    "black_greeks",
+    "black_price",
+    "chain_truths",
+    "chains",
     "connectedness",
     "connectedness_table",
     "contract",
     "cross_correlation",
     "daily_volume",
+    "deamericanise",
     "diffusion",
     "event_night",
     "factor_returns",
     "feature_stream",
     "filter_probability",
+    "fit_density",
+    "forward_from_parity",
     "gap_table",
     "granger",
     "granger_table",
     "group_table",
     "idiosyncratic_amplification",
+    "implied_vol",
     "join_complementary",
     "lead_lag",
     "lead_lag_table",
@@ -107,11 +128,13 @@ __all__ = [
     "microstructure_features",
     "nbbo_seconds",
     "nbbo_stream",
+    "option_chain",
     "pair_discovery",
     "pair_table",
     "panel_rank",
     "panel_speeds",
     "rank_table",
+    "read_option_quotes",
     "read_tape",
     "replicate",
     "resolution_table",
@@ -130,6 +153,8 @@ __all__ = [
 # Loaded when first asked for: `import eventtape` and `eventtape --help` stay fast.
 _ROOMS = {
     "arrays": ("Status",),
+    "estimators.density.fit": ("fit_density",),
+    "estimators.density.stream": ("DensityStream",),
     "estimators.discovery.connectedness": ("connectedness",),
     "estimators.discovery.cross_correlation": ("cross_correlation",),
     "estimators.discovery.granger": ("granger",),
@@ -139,6 +164,13 @@ _ROOMS = {
     "estimators.discovery.panel_rank": ("panel_rank",),
     "estimators.discovery.panel_speeds": ("panel_speeds",),
     "estimators.discovery.vecm": ("vecm",),
+    "estimators.pricing.american": ("american",),
+    "estimators.pricing.american_implied_vol": ("american_implied_vol",),
+    "estimators.pricing.binomial": ("binomial",),
+    "estimators.pricing.black": ("black_greeks", "black_price"),
+    "estimators.pricing.deamericanise": ("deamericanise",),
+    "estimators.pricing.forward": ("forward_from_parity",),
+    "estimators.pricing.implied_vol": ("implied_vol",),
     "frames": (
         "connectedness_table",
         "daily_volume",
@@ -165,14 +197,14 @@ _ROOMS = {
         "universe",
     ),
     "report": ("write_report",),
-    "simulate": ("MarketTruth", "event_night", "taq_day"),
-    "sources": ("load_folder",),
+    "simulate": ("MarketTruth", "chain_truths", "event_night", "option_chain", "taq_day"),
+    "sources": ("load_folder", "read_option_quotes"),
     "store": ("Lake", "read_tape", "write_tape"),
     "studies": ("EVENTS", "SIMULATED", "Config", "Event", "diffusion"),
     "studies.contract": ("contract",),
     "studies.panel_leadership": ("leadership",),
     "studies.panel_leadership_rows": ("LeadershipConfig",),
-    "tape": ("Feed", "Instrument", "Tape"),
+    "tape": ("Feed", "Instrument", "Tape", "chains"),
     "tape.bars": ("bars",),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}

@@ -2,6 +2,13 @@
 
 from eventtape.simulate.event_night import MARKETS, MarketTruth, Night, NightTruth, event_night
 from eventtape.simulate.factor_arrivals import FactorMarket, FactorTruth, factor_panel
+from eventtape.simulate.option_chain import (
+    OptionChain,
+    chain_truths,
+    option_chain,
+    option_surface,
+    two_states,
+)
 from eventtape.simulate.price_leaders import (
     LeaderMarket,
     LeaderTruth,
@@ -35,6 +42,7 @@ __all__ = [
     "MarketTruth",
     "Night",
     "NightTruth",
+    "OptionChain",
     "StreamBatch",
     "StreamTruth",
     "TaqBatch",
@@ -45,6 +53,7 @@ __all__ = [
     "TickMarket",
     "TickTruth",
     "asynchronous_ticks",
+    "chain_truths",
     "common_trend_panel",
     "delayed_noise",
     "equicorrelated",
@@ -52,6 +61,8 @@ __all__ = [
     "factor_panel",
     "independent_walks",
     "on_grid",
+    "option_chain",
+    "option_surface",
     "roll",
     "stream_batches",
     "stream_frame",
@@ -60,6 +71,7 @@ __all__ = [
     "taq_batches",
     "taq_day",
     "taq_market",
+    "two_states",
     "walk_and_stationary",
     "yan_zivot",
 ]
