@@ -27,7 +27,15 @@ from eventtape.errors import InputError
 from eventtape.estimators.density import breeden_litzenberger, smile_columns, smile_fit
 from eventtape.estimators.density.breeden_litzenberger import Smile, law_with_errors
 from eventtape.estimators.density.quote_noise import infer_tick
-from eventtape.estimators.density.smile_columns import PLACES, smile_places, smile_sum
+from eventtape.estimators.density.smile_columns import (
+    MEAN_COLUMNS,
+    MOST_WAVES,
+    PLACES,
+    resolves,
+    smile_places,
+    smile_sum,
+    unwarped,
+)
 from eventtape.estimators.density.smile_evidence import PRIORS
 from eventtape.estimators.density.smile_fit import Hyper, fit_smile
 from eventtape.estimators.density.smile_observations import (
@@ -39,12 +47,20 @@ from eventtape.estimators.pricing.forward import ForwardSource, forward_from_par
 
 __all__ = ["Density", "SizeWeight", "SmileReport", "Tails", "fit_density"]
 
-_COLUMNS = 48
+_COLUMNS = MEAN_COLUMNS + MOST_WAVES + 1
 _GAP = 3.0  # how far in u the default strikes go beyond the quotes
 _REACH = 6.5  # and in standard deviations of the wing's own volatility
 _POINTS = 201
-_FATES = {0: Status.OK, 1: Status.TOO_FEW, 2: Status.NOT_IDENTIFIED, 3: Status.NO_CONVERGENCE}
+_FAR_OUT = 1e6  # in x: where the wings are flat
+_FATES = {
+    0: Status.OK,
+    1: Status.TOO_FEW,
+    2: Status.NOT_IDENTIFIED,
+    3: Status.NO_CONVERGENCE,
+    4: Status.NOT_RESOLVED,
+}
 _TWICE = -2
+_WITH_NUMBERS = (0, 4)
 
 SizeWeight = Literal["fitted", "mid", "microprice"]
 _LEANS = {"fitted": (LAMBDA_MEAN, LAMBDA_VARIANCE), "mid": (0.0, 1e-12), "microprice": (1.0, 1e-12)}
@@ -97,9 +113,10 @@ class Density(NamedTuple):
     - ``forward``, ``forward_error``, ``discount``, ``tau``.
     - ``negative_mass``: integral of the negative part of ``pdf``, 0 where there is none.
     - ``tails``; ``report``; ``smile`` and ``hyper``: to evaluate it elsewhere and to go on with.
-    - ``status``: ``OK``, else everything is NaN: ``TOO_FEW`` (under five quotes with a volatility),
-      ``NOT_IDENTIFIED`` (no forward, parity broken, one price at all strikes, a volatility that is
-      not positive), ``NO_CONVERGENCE``.
+    - ``status``: ``OK``; ``NOT_RESOLVED``, with numbers: the smile has more detail than the most
+      cosines carry, so errors are too small; else everything is NaN: ``TOO_FEW`` (under five quotes
+      with a volatility), ``NOT_IDENTIFIED`` (no forward, parity broken, one price at all strikes,
+      a volatility that is not positive), ``NO_CONVERGENCE``.
     """
 
     strikes: FloatArray
@@ -189,7 +206,7 @@ def fit_density(
         coefficients, factor, law,
     )  # fmt: skip
     if code < 0:
-        row = int(order[p])
+        row = int(order[p]) + 1
         wanted = "each strike once a right" if code == _TWICE else "a positive strike"
         raise InputError(wanted, met=float(K[p]), row=row, column="strikes")
     given = np.empty(n, np.int8)
@@ -323,7 +340,9 @@ def _fit_on_grid(
     for i in range(grid.size):
         if not math.isfinite(law[1, i]):
             return 2, p
-    return 0, p
+    if not _wings_positive(centre, half, smile):
+        return 2, p
+    return (0 if resolves(q - MEAN_COLUMNS, half, math.exp(numbers[3])) else 4), p
 
 
 @njit(cache=True, error_model="numpy")
@@ -350,6 +369,17 @@ def _used_range(
             shares[count] = seen[4, i] / seen[5, i]
             count += 1
     return low, high, np.median(shares[:count])
+
+
+@watches(smile_columns)
+@njit(cache=True, error_model="numpy")
+def _wings_positive(centre: float, half: float, smile: FloatArray) -> bool:
+    """Whether the volatility is positive where the stretch ends and far beyond, on both sides."""
+    ends = np.array([-_FAR_OUT, unwarped(centre - half), unwarped(centre + half), _FAR_OUT])
+    place, sums = np.empty((PLACES, 4)), np.empty((3, 4))
+    smile_places(ends, centre, half, place)
+    smile_sum(place, half, smile, sums)
+    return bool(sums[0].min() > 0.0)
 
 
 @watches(smile_columns)
@@ -393,7 +423,7 @@ def _density(
     F, e, D = known
     v0, centre, half, ell, size, kappa, scale, used, misses, rounding = numbers[:10].tolist()
     nan = math.nan
-    if code != 0:
+    if code not in _WITH_NUMBERS:
         grid, law, p = np.full(grid.size, nan), np.full((6, grid.size), nan), 1
         v0 = centre = half = ell = size = kappa = scale = misses = rounding = nan
         numbers[10:] = nan

@@ -20,10 +20,12 @@ from eventtape.estimators.density import smile_columns as columns
 from eventtape.estimators.density import smile_evidence as evidence
 from eventtape.estimators.density import smile_observations as observations
 from eventtape.estimators.density.smile_columns import (
+    FIRST_LENGTH,
     MEAN_COLUMNS,
     PAD,
     PLACES,
     column_count,
+    resolves,
     smile_columns,
     smile_places,
     warped,
@@ -154,6 +156,49 @@ def _look_back(
     return far, total
 
 
+@watches(columns, evidence)
+@njit(cache=True, error_model="numpy")
+def _fit_columns(
+    place: FloatArray,
+    seen: FloatArray,
+    on: FloatArray,
+    fates: NDArray[np.int8],
+    half: float,
+    count: int,
+    priors: FloatArray,
+    lean: float,
+    lean_variance: float,
+    theta: FloatArray,
+    coefficients: FloatArray,
+    factor: FloatArray,
+) -> tuple[int, int, float]:
+    """Fit with so many cosines, outliers taken out; a code, quotes used, their squared misses."""
+    n = on.size
+    p = MEAN_COLUMNS + count + 1
+    V = np.empty((p, n))
+    smile_columns(place, half, 0, V[:-1].reshape((1, p - 1, n)))
+    V[p - 1] = seen[2]
+    A, b, sums = np.empty((p, p)), np.empty(p), np.empty(3)
+    lam, change, work = np.empty(p), np.empty(p), np.empty((2, p, p))
+    for again in range(3):
+        sums[0], sums[1], sums[2] = normal_equations(V, seen[1], seen[5], on, A, b)
+        if sums[2] < _LEAST:
+            return 1, int(sums[2]), math.nan
+        for i in range(3):
+            theta[i] = priors[i, 0]
+        _, trials = maximise(theta, priors, A, b, sums, half, lean, lean_variance)
+        if trials == 0:
+            return 3, int(sums[2]), math.nan
+        prior_variances(theta, half, lean_variance, lam, change)
+        posterior(A, b, lean, lam, theta[2], work, coefficients[:p])
+        noise = math.exp(2.0 * theta[2])
+        far, misses = _look_back(V, seen, noise, coefficients[:p], again < 2, on, fates)
+        if far == 0:
+            break
+    smile_factor(A, lam, theta[2], factor[:p, :p])
+    return 0, int(sums[2]), misses
+
+
 @watches(columns, evidence, observations)
 @njit(cache=True, error_model="numpy")
 def fit_smile(
@@ -186,38 +231,40 @@ def fit_smile(
         return 2, 0
     scale = spread_scale(strikes, is_call, forward, fates, seen, np.empty(n, np.int64))
     centre, half = stretch(fates, seen)
-    p = MEAN_COLUMNS + column_count(half) + 1
-    place, V = np.empty((PLACES, n)), np.empty((p, n))
+    place, on = np.empty((PLACES, n)), np.empty(n)
     smile_places(seen[0], centre, half, place)
-    smile_columns(place, half, 0, V[:-1].reshape((1, p - 1, n)))
-    on = np.empty(n)
     for i in range(n):
         on[i] = 1.0 if fates[i] == 0 else 0.0
         known = on[i] > 0.0
-        V[p - 1, i] = seen[2, i] if known else 0.0
         seen[5, i] = scale * seen[3, i] + seen[4, i] if known else 1.0
         seen[1, i] = seen[1, i] if known else 0.0
-    A, b, sums, theta = np.empty((p, p)), np.empty(p), np.empty(3), np.empty(3)
-    lam, change, work = np.empty(p), np.empty(p), np.empty((2, p, p))
-    misses = 0.0
-    for again in range(3):
-        sums[0], sums[1], sums[2] = normal_equations(V, seen[1], seen[5], on, A, b)
-        for i in range(3):
-            theta[i] = priors[i, 0]
-        _, trials = maximise(theta, priors, A, b, sums, half, lean, lean_variance)
-        if trials == 0:
-            return 3, 0
-        prior_variances(theta, half, lean_variance, lam, change)
-        posterior(A, b, lean, lam, theta[2], work, coefficients[:p])
-        noise = math.exp(2.0 * theta[2])
-        far, misses = _look_back(V, seen, noise, coefficients[:p], again < 2, on, fates)
-        if far == 0:
-            break
-        used -= far
-        if used < _LEAST:
-            return 1, 0
-    smile_factor(A, lam, theta[2], factor[:p, :p])
+        seen[2, i] = seen[2, i] if known else 0.0
+    theta = np.empty(3)
+    count = column_count(half, FIRST_LENGTH)
+    code, left, misses = _fit_columns(
+        place,
+        seen,
+        on,
+        fates,
+        half,
+        count,
+        priors,
+        lean,
+        lean_variance,
+        theta,
+        coefficients,
+        factor,
+    )
+    if code == 0 and not resolves(count, half, math.exp(theta[0])):
+        count = column_count(half, math.exp(theta[0]))
+        for i in range(n):
+            if fates[i] == _OUTLIER:
+                fates[i], on[i] = 0, 1.0
+        code, left, misses = _fit_columns(
+            place, seen, on, fates, half, count, priors, lean, lean_variance, theta, coefficients,
+            factor,
+        )  # fmt: skip
     numbers[0], numbers[1], numbers[2] = v0, centre, half
     numbers[3], numbers[4], numbers[5] = theta[0], theta[1], theta[2]
-    numbers[6], numbers[7], numbers[8] = scale, used, misses
-    return 0, p
+    numbers[6], numbers[7], numbers[8] = scale, left, misses
+    return code, MEAN_COLUMNS + count + 1

@@ -22,7 +22,12 @@ from eventtape.arrays import FloatArray, IntArray, Status
 from eventtape.errors import InputError
 from eventtape.estimators.density.breeden_litzenberger import Smile
 from eventtape.estimators.density.fit import Density
-from eventtape.estimators.density.smile_columns import PLACES, smile_places
+from eventtape.estimators.density.smile_columns import (
+    MEAN_COLUMNS,
+    MOST_WAVES,
+    PLACES,
+    smile_places,
+)
 from eventtape.estimators.density.smile_evidence import prior_variances
 from eventtape.estimators.density.smile_fit import smile_factor
 from eventtape.estimators.density.smile_observations import QuoteFate
@@ -77,11 +82,10 @@ class DensityStream:
             if density.status is not Status.OK:
                 raise InputError("a density that was fitted", met=density.status.value, row=c)
         sizes = [np.asarray(one).size for one in strikes]
-        columns = [density.smile.coefficients.size + 1 for density in densities]
         points = {density.strikes.size for density in densities}
         if len(points) > 1:
             raise InputError("grids of one size", met=sorted(points))
-        state = _empty(sum(sizes), len(densities), max(columns), points.pop())
+        state = _empty(sum(sizes), len(densities), MEAN_COLUMNS + MOST_WAVES + 1, points.pop())
         stream = cls(state)
         first = 0
         for c, density in enumerate(densities):
@@ -187,9 +191,6 @@ class DensityStream:
         """
         self._check_chain(chain)
         at = self.state.numbers[chain]
-        columns = density.smile.coefficients.size + 1
-        if columns > self.state.rows.shape[1]:
-            raise InputError(f"at most {self.state.rows.shape[1]} columns", met=columns)
         mine = self.contracts(chain)
         if density.status is not Status.OK or density.report.fates.size != mine.size:
             raise InputError(f"a fit of {mine.size} contracts", met=density.report.fates.size)
