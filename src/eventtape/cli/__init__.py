@@ -11,6 +11,7 @@ import sys
 import typer
 
 from eventtape.cli import (
+    density_command,
     diffusion_command,
     features_command,
     fetch_command,
@@ -33,6 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("diffusion")(diffusion_command.diffusion)
+app.command("density")(density_command.density)
 app.command("demo")(diffusion_command.demo)
 app.command("validate")(diffusion_command.validate)
 app.command("fetch")(fetch_command.fetch)

@@ -47,6 +47,7 @@ _F, _D, _TAU, _TICK, _V0, _CENTRE, _HALF, _KAPPA, _SCALE, _LEAN, _COUNT, _SINCE,
 )  # of StreamState.numbers
 _OUTLIER, _GONE = int(QuoteFate.OUTLIER), int(QuoteFate.MISSING)
 _NO_CHAIN = -1
+_FITTED = (Status.OK, Status.NOT_RESOLVED)
 
 
 class DensityStream:
@@ -79,7 +80,7 @@ class DensityStream:
         if not densities:
             raise InputError("at least one chain", met=0)
         for c, density in enumerate(densities):
-            if density.status is not Status.OK:
+            if density.status not in _FITTED:
                 raise InputError("a density that was fitted", met=density.status.value, row=c)
         sizes = [np.asarray(one).size for one in strikes]
         points = {density.strikes.size for density in densities}
@@ -192,7 +193,7 @@ class DensityStream:
         self._check_chain(chain)
         at = self.state.numbers[chain]
         mine = self.contracts(chain)
-        if density.status is not Status.OK or density.report.fates.size != mine.size:
+        if density.status not in _FITTED or density.report.fates.size != mine.size:
             raise InputError(f"a fit of {mine.size} contracts", met=density.report.fates.size)
         self._hold(chain, density, at[_TICK], at[_RATE], density.report.fates)
 
