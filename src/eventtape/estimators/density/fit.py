@@ -19,25 +19,16 @@ import math
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from eventtape.arrays import BoolArray, FloatArray, Status, watches
+from eventtape.arrays import BoolArray, FloatArray, Status
 from eventtape.errors import InputError
-from eventtape.estimators.density import breeden_litzenberger, smile_columns, smile_fit
-from eventtape.estimators.density.breeden_litzenberger import Smile, law_with_errors
+from eventtape.estimators.density.breeden_litzenberger import Smile
+from eventtape.estimators.density.fit_kernel import fit_on_grid
 from eventtape.estimators.density.quote_noise import infer_tick
-from eventtape.estimators.density.smile_columns import (
-    MEAN_COLUMNS,
-    MOST_WAVES,
-    PLACES,
-    resolves,
-    smile_places,
-    smile_sum,
-    unwarped,
-)
+from eventtape.estimators.density.smile_columns import MEAN_COLUMNS, MOST_WAVES
 from eventtape.estimators.density.smile_evidence import PRIORS
-from eventtape.estimators.density.smile_fit import Hyper, fit_smile
+from eventtape.estimators.density.smile_fit import Hyper
 from eventtape.estimators.density.smile_observations import (
     LAMBDA_MEAN,
     LAMBDA_VARIANCE,
@@ -48,10 +39,7 @@ from eventtape.estimators.pricing.forward import ForwardSource, forward_from_par
 __all__ = ["Density", "SizeWeight", "SmileReport", "Tails", "fit_density"]
 
 _COLUMNS = MEAN_COLUMNS + MOST_WAVES + 1
-_GAP = 3.0  # how far in u the default strikes go beyond the quotes
-_REACH = 6.5  # and in standard deviations of the wing's own volatility
 _POINTS = 201
-_FAR_OUT = 1e6  # in x: where the wings are flat
 _FATES = {
     0: Status.OK,
     1: Status.TOO_FEW,
@@ -190,28 +178,20 @@ def fit_density(
         raise InputError(f"one of {', '.join(_LEANS)}", met=size_weight, column="size_weight")
     if tick is None:
         tick = infer_tick(quotes[:2].ravel())
-    order = np.lexsort((call, K))
-    if not np.array_equal(order, np.arange(K.size)):
-        K, call, quotes = K[order], call[order], np.ascontiguousarray(quotes[:, order])
-    n = K.size
-    fates = np.full(n, QuoteFate.MISSING, np.int8)
+    fates = np.full(K.size, QuoteFate.MISSING, np.int8)
     known = _known_forward(K, call, quotes, tau, forward, forward_error, discount, spot, rate)
     grid = np.empty(_POINTS) if at is None else _rising(at)
-    law = np.empty((6, grid.size))
-    numbers, coefficients = np.full(16, math.nan), np.empty(_COLUMNS)
-    factor, seen = np.zeros((_COLUMNS, _COLUMNS)), np.empty((6, n))
+    law, numbers = np.empty((6, grid.size)), np.full(17, math.nan)
+    coefficients, factor = np.empty(_COLUMNS), np.empty((_COLUMNS, _COLUMNS))
     F, e, D = known
-    code, p = _fit_on_grid(
-        K, call, quotes, F, e, D, tick, *lean, PRIORS, at is None, grid, fates, seen, numbers,
+    code, p = fit_on_grid(
+        K, call, quotes, F, e, D, tick, *lean, PRIORS, at is None, grid, fates, numbers,
         coefficients, factor, law,
     )  # fmt: skip
     if code < 0:
-        row = int(order[p]) + 1
         wanted = "each strike once a right" if code == _TWICE else "a positive strike"
-        raise InputError(wanted, met=float(K[p]), row=row, column="strikes")
-    given = np.empty(n, np.int8)
-    given[order] = fates
-    return _density(code, p, known, tau, grid, law, numbers, coefficients, factor, given, lean)
+        raise InputError(wanted, met=float(K[p]), row=p + 1, column="strikes")
+    return _density(code, p, known, tau, grid, law, numbers, coefficients, factor, fates, lean)
 
 
 def _columns(
@@ -291,121 +271,6 @@ def _known_forward(
     return found.forward, found.forward_error, found.discount if discount is None else discount
 
 
-@watches(breeden_litzenberger, smile_columns, smile_fit)
-@njit(cache=True, error_model="numpy")
-def _fit_on_grid(
-    strikes: FloatArray,
-    is_call: BoolArray,
-    quotes: FloatArray,
-    forward: float,
-    forward_error: float,
-    discount: float,
-    tick: float,
-    lean: float,
-    lean_variance: float,
-    priors: FloatArray,
-    own_grid: bool,
-    grid: FloatArray,
-    fates: NDArray[np.int8],
-    seen: FloatArray,
-    numbers: FloatArray,
-    coefficients: FloatArray,
-    factor: FloatArray,
-    law: FloatArray,
-) -> tuple[int, int]:
-    """Fit and evaluate; a code, and p (or the row of a code below 0)."""
-    bad, row = _bad_row(strikes, is_call)
-    if bad < 0:
-        return bad, row
-    if not forward > 0.0:
-        return 2, 0
-    code, p = fit_smile(
-        strikes, is_call, quotes, forward, discount, tick, lean, lean_variance, priors, fates,
-        seen, numbers, coefficients, factor,
-    )  # fmt: skip
-    if code != 0:
-        return code, p
-    v0, centre, half = numbers[0], numbers[1], numbers[2]
-    q = p - 1
-    smile, H = coefficients[:q].copy(), factor[:p, :q].copy()
-    low, high, numbers[9] = _used_range(strikes, fates, seen)
-    if own_grid:
-        _default_grid(low, high, forward, v0, centre, half, smile, grid)
-    law_with_errors(grid, forward, forward_error, v0, centre, half, smile, H, law)
-    ends, at_ends = np.array([low, high]), np.empty((6, 2))
-    law_with_errors(ends, forward, forward_error, v0, centre, half, smile, H, at_ends)
-    numbers[10], numbers[11] = at_ends[2, 0], at_ends[5, 0]
-    numbers[12], numbers[13] = 1.0 - at_ends[2, 1], at_ends[5, 1]
-    numbers[14], numbers[15] = low, high
-    for i in range(grid.size):
-        if not math.isfinite(law[1, i]):
-            return 2, p
-    if not _wings_positive(centre, half, smile):
-        return 2, p
-    return (0 if resolves(q - MEAN_COLUMNS, half, math.exp(numbers[3])) else 4), p
-
-
-@njit(cache=True, error_model="numpy")
-def _bad_row(strikes: FloatArray, is_call: BoolArray) -> tuple[int, int]:
-    """The first row whose strike is no price, or there twice; a code of 0 where there is none."""
-    for i in range(strikes.size):
-        if not (0.0 < strikes[i] < math.inf):
-            return -1, i
-        if i > 0 and strikes[i] == strikes[i - 1] and is_call[i] == is_call[i - 1]:
-            return -2, i
-    return 0, 0
-
-
-@njit(cache=True, error_model="numpy")
-def _used_range(
-    strikes: FloatArray, fates: NDArray[np.int8], seen: FloatArray
-) -> tuple[float, float, float]:
-    """First and last strike used, and the median share of rounding in the error variances."""
-    low, high, count = math.inf, -math.inf, 0
-    shares = np.empty(strikes.size)
-    for i in range(strikes.size):
-        if fates[i] == 0:
-            low, high = min(low, strikes[i]), max(high, strikes[i])
-            shares[count] = seen[4, i] / seen[5, i]
-            count += 1
-    return low, high, np.median(shares[:count])
-
-
-@watches(smile_columns)
-@njit(cache=True, error_model="numpy")
-def _wings_positive(centre: float, half: float, smile: FloatArray) -> bool:
-    """Whether the volatility is positive where the stretch ends and far beyond, on both sides."""
-    ends = np.array([-_FAR_OUT, unwarped(centre - half), unwarped(centre + half), _FAR_OUT])
-    place, sums = np.empty((PLACES, 4)), np.empty((3, 4))
-    smile_places(ends, centre, half, place)
-    smile_sum(place, half, smile, sums)
-    return bool(sums[0].min() > 0.0)
-
-
-@watches(smile_columns)
-@njit(cache=True, error_model="numpy")
-def _default_grid(
-    low: float,
-    high: float,
-    forward: float,
-    v0: float,
-    centre: float,
-    half: float,
-    smile: FloatArray,
-    grid: FloatArray,
-) -> None:
-    """Strikes even in log-strike, to where nothing is left in either wing."""
-    ends = np.array([math.log(low / forward) / v0 - _GAP, math.log(high / forward) / v0 + _GAP])
-    place, sums = np.empty((PLACES, 2)), np.empty((3, 2))
-    smile_places(ends, centre, half, place)
-    smile_sum(place, half, smile, sums)
-    first = min(ends[0], -_REACH * max(sums[0, 0], 1.0))
-    last = max(ends[1], _REACH * max(sums[0, 1], 1.0))
-    step = (last - first) / (grid.size - 1)
-    for i in range(grid.size):
-        grid[i] = forward * math.exp((first + i * step) * v0)
-
-
 def _density(
     code: int,
     p: int,
@@ -434,7 +299,7 @@ def _density(
         q, H = coefficients[: p - 1].copy(), factor[:p, : p - 1].copy()
         weight = float(coefficients[p - 1])
         weight_error = float(abs(factor[p - 1, p - 1]))
-        negative = _negative_mass(grid, law[1])
+        negative = float(numbers[16])
     tails = Tails(*numbers[14:16].tolist(), *numbers[10:14].tolist())
     report = SmileReport(
         math.exp(ell), math.exp(size), math.sqrt(scale) * math.exp(kappa), rounding, weight,
@@ -442,12 +307,8 @@ def _density(
     )  # fmt: skip
     smile = Smile(F, e, tau, v0, centre, half, q, H)
     hyper = Hyper(v0, centre, half, numbers[3:6].copy(), scale, *lean)
+    root = math.sqrt(tau)
     return Density(
-        grid, law[1], law[2], law[0] / math.sqrt(tau), law[4], law[5], law[3] / math.sqrt(tau),
+        grid, law[1], law[2], law[0] / root, law[4], law[5], law[3] / root,
         F, e, D, tau, negative, tails, report, smile, hyper, _FATES[code],
     )  # fmt: skip
-
-
-def _negative_mass(strikes: FloatArray, pdf: FloatArray) -> float:
-    below = np.minimum(pdf, 0.0)
-    return float(-0.5 * ((below[1:] + below[:-1]) * np.diff(strikes)).sum()) + 0.0
