@@ -49,6 +49,7 @@ MEAN_COLUMNS = 3
 PAD = 3.0
 PLACES = 7
 _A = 6.0  # where x begins to be compressed, in standard deviations
+_SOFT = 1.0  # how far beyond the last quote, in u, the smile flattens
 _T = 3.0  # where the prior mean's wings flatten
 MOST_WAVES = 56
 FIRST_LENGTH = 3.6  # for which cosines are first made: 2.2 a unit of half-width
@@ -86,13 +87,20 @@ def unwarped(u: float) -> float:
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
-def _place(x: float) -> tuple[float, float, float]:
-    """U, du/dx and d2u/dx2."""
+def _place(x: float, centre: float, edge: float) -> tuple[float, float, float]:
+    """U, du/dx and d2u/dx2; beyond ``edge`` from the centre u goes over into a constant."""
     q = x / _A
     r = 1.0 / math.sqrt(1.0 + q * q)
-    size = abs(q)
-    u = _A * log_(size + 1.0 / r)
-    return (u if x >= 0.0 else -u), r, -(q / _A) * r * r * r
+    w = _A * log_(abs(q) + 1.0 / r)
+    w = w if x >= 0.0 else -w
+    gap = w - centre
+    side = 1.0 if gap >= 0.0 else -1.0
+    beyond = max(abs(gap) - edge, 0.0) / _SOFT
+    e = exp_(-2.0 * beyond)
+    t = (1.0 - e) / (1.0 + e)
+    fall = 1.0 - t * t
+    u = w if beyond == 0.0 else centre + side * (edge + _SOFT * t)
+    return u, fall * r, -fall * ((q / _A) * r * r * r + side * 2.0 * t / _SOFT * r * r)
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
@@ -117,14 +125,10 @@ def _sine(z: float) -> float:
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
-def _angle(u: float, centre: float, half: float) -> tuple[float, float, float]:
-    """Cos and sin of pi (u - l) / (2 L), held at the ends, and 1 inside them, 0 beyond."""
-    gap = u - centre
-    inside = 1.0 if abs(gap) < half else 0.0
-    held = min(max(gap, -half), half)
-    turn = 0.5 * math.pi * held / half  # from the middle: -pi/2 to pi/2
-    quarter = 0.5 * math.pi - abs(turn)
-    return -_sine(turn), _sine(quarter), inside
+def _angle(u: float, centre: float, half: float) -> tuple[float, float]:
+    """Cos and sin of pi (u - l) / (2 L), for u within the stretch."""
+    turn = 0.5 * math.pi * (u - centre) / half  # from the middle: -pi/2 to pi/2
+    return -_sine(turn), _sine(0.5 * math.pi - abs(turn))
 
 
 @watches(normal)
@@ -132,9 +136,9 @@ def _angle(u: float, centre: float, half: float) -> tuple[float, float, float]:
 def smile_places(x: FloatArray, centre: float, half: float, place: FloatArray) -> None:
     """Fill ``place`` ``(PLACES, n)``: what the columns at x need, once for any coefficients."""
     for i in range(x.size):
-        u, u1, u2 = _place(x[i])
-        place[0, i], place[1, i], place[2, i] = _angle(u, centre, half)
-        place[3, i], place[4, i] = u1, u2
+        u, u1, u2 = _place(x[i], centre, half - PAD)
+        place[0, i], place[1, i] = _angle(u, centre, half)
+        place[2, i], place[3, i], place[4, i] = u, u1, u2
         place[5, i], place[6, i] = _mean_slope(u)
 
 
@@ -160,8 +164,8 @@ def smile_columns(place: FloatArray, half: float, order: int, out: FloatArray) -
             c, s = waves[2, i], waves[3, i]
             out[0, 2 + j, i] = norm * c
             if order == 2:
-                first = -norm * w * s * place[2, i]
-                second = -norm * w * w * c * place[2, i]
+                first = -norm * w * s
+                second = -norm * w * w * c
                 out[1, 2 + j, i] = first * place[3, i]
                 out[2, 2 + j, i] = second * place[3, i] * place[3, i] + first * place[4, i]
             waves[2, i] = 2.0 * place[0, i] * c - waves[0, i]
@@ -193,8 +197,8 @@ def smile_sum(place: FloatArray, half: float, coefficients: FloatArray, out: Flo
         t, d, u1, u2 = place[5, i], place[6, i], place[3, i], place[4, i]
         dd = -2.0 * t * d / _T
         value = 1.0 + level + skew * t + curve * t * t + total[0, i]
-        first = (skew + 2.0 * curve * t) * d + total[1, i] * place[2, i]
-        second = skew * dd + 2.0 * curve * (d * d + t * dd) + total[2, i] * place[2, i]
+        first = (skew + 2.0 * curve * t) * d + total[1, i]
+        second = skew * dd + 2.0 * curve * (d * d + t * dd) + total[2, i]
         out[0, i], out[1, i], out[2, i] = value, first * u1, second * u1 * u1 + first * u2
 
 

@@ -150,9 +150,14 @@ def _look_back(
             square = miss[i] * miss[i] / (noise * seen[5, i])
             total += square
             if judge and square > _FURTHEST:
-                fates[i] = _OUTLIER
-                on[i] = 0.0
+                on[i] = -1.0
                 far += 1
+    # Apart: LLVM spoils bytes stored beside doubles under one condition (AVX-512)
+    for i in range(n):
+        if on[i] < 0.0:
+            fates[i] = _OUTLIER
+    for i in range(n):
+        on[i] = max(on[i], 0.0)
     return far, total
 
 
@@ -258,8 +263,9 @@ def fit_smile(
     if code == 0 and not resolves(count, half, math.exp(theta[0])):
         count = column_count(half, math.exp(theta[0]))
         for i in range(n):
-            if fates[i] == _OUTLIER:
-                fates[i], on[i] = 0, 1.0
+            on[i] = 1.0 if fates[i] == _OUTLIER else on[i]
+        for i in range(n):
+            fates[i] = 0 if fates[i] == _OUTLIER else fates[i]
         code, left, misses = _fit_columns(
             place, seen, on, fates, half, count, priors, lean, lean_variance, theta, coefficients,
             factor,

@@ -45,8 +45,6 @@ __all__ = [
     "scaled_columns",
 ]
 
-_BEND = 6.0  # of the columns' u
-
 
 class GPHyper(NamedTuple):
     """What a dense smile holds fixed while quotes change.
@@ -55,6 +53,8 @@ class GPHyper(NamedTuple):
     - ``reference``: v_0, the total volatility that is 1 in the chain's units.
     - ``theta`` ``(3,)``: log ell (in u), log sf (of v / v_0), log kappa, the noise's factor.
     - ``lean``, ``lean_variance``: prior mean and variance of lambda, the weight of the sizes.
+    - ``centre``, ``half``: of the house's stretch in u, beyond whose quotes the smile is flat; with
+      an infinite half-width it is nowhere.
     """
 
     house: bool
@@ -62,6 +62,8 @@ class GPHyper(NamedTuple):
     theta: FloatArray
     lean: float
     lean_variance: float
+    centre: float = 0.0
+    half: float = math.inf
 
     @property
     def base(self) -> float:
@@ -89,9 +91,9 @@ def scaled_columns(hyper: GPHyper, log_moneyness: FloatArray) -> Columns:
     if not hyper.house:
         return Columns(x, np.ones(x.size), np.zeros(x.size), np.zeros((3, MEAN_COLUMNS, x.size)))
     place, mean = np.empty((PLACES, x.size)), np.empty((3, MEAN_COLUMNS, x.size))
-    smile_places(x, 0.0, 1.0, place)
+    smile_places(x, hyper.centre, hyper.half, place)
     smile_columns(place, 1.0, 2, mean)
-    return Columns(_BEND * np.arcsinh(x / _BEND), place[3], place[4], mean)
+    return Columns(place[2], place[3], place[4], mean)
 
 
 def rough_part(hyper: GPHyper, one: FloatArray, other: FloatArray, *, order: int = 0) -> FloatArray:

@@ -42,6 +42,7 @@ __all__ = [
     "LAMBDA_VARIANCE",
     "QuoteFate",
     "observe",
+    "observe_all",
     "observe_chain",
     "spread_scale",
 ]
@@ -109,7 +110,7 @@ def _slope(forward: float, k: float, v: float) -> float:
 
 @watches(quote_noise, implied_vol)
 @njit(cache=True, error_model="numpy")
-def observe_chain(
+def observe_all(
     strikes: FloatArray,
     is_call: BoolArray,
     quotes: FloatArray,
@@ -118,12 +119,8 @@ def observe_chain(
     tick: float,
     fates: NDArray[np.int8],
     seen: FloatArray,
-) -> tuple[float, int]:
-    """Fill ``seen`` ``(5, n)`` (x, y, z, both variances) and ``fates``; return v_0, quotes used.
-
-    ``quotes`` ``(4, n)``: bids, asks and their sizes; strikes in order. A v_0 of NaN: no quote out
-    of the money has a volatility.
-    """
+) -> None:
+    """:func:`observe` of many quotes ``(4, n)``: fills ``fates`` and ``seen`` ``(5, n)``, v_0 = 1."""
     n = strikes.size
     values, flat = np.empty(n), np.ones(n)
     above = np.empty(n, np.bool_)
@@ -148,6 +145,27 @@ def observe_chain(
         seen[2, i] /= slope
         seen[3, i] /= slope * slope
         seen[4, i] = (tick / slope) ** 2 / 24.0
+
+
+@watches(quote_noise, implied_vol)
+@njit(cache=True, error_model="numpy")
+def observe_chain(
+    strikes: FloatArray,
+    is_call: BoolArray,
+    quotes: FloatArray,
+    forward: float,
+    discount: float,
+    tick: float,
+    fates: NDArray[np.int8],
+    seen: FloatArray,
+) -> tuple[float, int]:
+    """Fill ``seen`` ``(5, n)`` (x, y, z, both variances) and ``fates``; return v_0, quotes used.
+
+    ``quotes`` ``(4, n)``: bids, asks and their sizes; strikes in order. A v_0 of NaN: no quote out
+    of the money has a volatility.
+    """
+    n = strikes.size
+    observe_all(strikes, is_call, quotes, forward, discount, tick, fates, seen)
     v0 = _near_forward(strikes, is_call, forward, fates, seen)
     used = 0
     for i in range(n):

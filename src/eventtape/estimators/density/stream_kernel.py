@@ -38,7 +38,7 @@ from eventtape.estimators.density.smile_columns import (
 )
 from eventtape.estimators.density.smile_columns import smile_columns as fill_columns
 from eventtape.estimators.density.smile_evidence import posterior
-from eventtape.estimators.density.smile_observations import QuoteFate, observe
+from eventtape.estimators.density.smile_observations import QuoteFate, observe, observe_all
 
 __all__ = ["NUMBERS", "StreamState", "fill_row", "solve_chain", "sum_chain", "take_quotes"]
 
@@ -145,19 +145,42 @@ def sum_chain(state: StreamState, c: int, look: bool) -> None:
     A, b = state.A[c, :p, :p], state.b[c, :p]
     A[:] = 0.0
     b[:] = 0.0
-    for i in range(state.chain.size):
-        if state.chain[i] != c:
-            continue
-        if look:
-            fill_row(state, i)
-            _see(state, i, at)
+    mine = np.flatnonzero(state.chain == c)
+    if look:
+        _look_again(state, c, mine)
+    for i in mine:
         if state.fates[i] == 0:
             _weigh(1.0, state.rows[i, :p], state.seen[0, i], state.seen[1, i], A, b)
     _mirror(A)
     at[_SINCE] = 0.0
-    if look:
-        for g in range(state.x.shape[1]):
-            state.grid[c, g] = at[_F] * math.exp(state.x[c, g] * at[_V0])
+
+
+@watches(smile_columns, smile_observations)
+@njit(cache=True, error_model="numpy")
+def _look_again(state: StreamState, c: int, mine: IntArray) -> None:
+    """Observe the contracts of a chain anew, as ``_see`` does one by one, and place its grid."""
+    at = state.numbers[c]
+    p, v0 = int(at[_COUNT]), at[_V0]
+    n = mine.size
+    K, call, sides = state.strikes[mine], state.is_call[mine], np.empty((4, n))
+    for side in range(4):
+        sides[side] = state.quotes[side][mine]
+    fates, seen = np.empty(n, np.int8), np.empty((5, n))
+    observe_all(K, call, sides, at[_F], at[_D], at[_TICK], fates, seen)
+    place, columns = np.empty((PLACES, n)), np.empty((1, p - 1, n))
+    smile_places(seen[0] / v0, at[_CENTRE], at[_HALF], place)
+    fill_columns(place, at[_HALF], 0, columns)
+    for j in range(n):
+        i = mine[j]
+        beyond = call[j] != (K[j] >= at[_F]) and not abs(seen[0, j]) < v0
+        state.fates[i] = _ITM if fates[j] == 0 and beyond else fates[j]
+        state.rows[i, : p - 1] = columns[0, :, j]
+        if state.fates[i] == 0:
+            state.seen[0, i] = seen[1, j] / v0 - 1.0
+            state.seen[1, i] = v0 * v0 / (at[_SCALE] * seen[3, j] + seen[4, j])
+            state.rows[i, p - 1] = seen[2, j] / v0
+    for g in range(state.x.shape[1]):
+        state.grid[c, g] = at[_F] * math.exp(state.x[c, g] * v0)
 
 
 @njit(cache=True, error_model="numpy")
