@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 
 from eventtape.arrays import FloatArray
 from eventtape.estimators.density.breeden_litzenberger import Smile
-from eventtape.estimators.density.smile_columns import PLACES, smile_columns, smile_places
+from eventtape.estimators.density.smile_columns import PAD, PLACES, smile_columns, smile_places
 
 __all__ = ["LawNodes", "SmileLaw", "error_of", "law_at", "law_nodes", "stretch_ends"]
 
@@ -91,8 +91,8 @@ def law_at(smile: Smile, y: FloatArray) -> SmileLaw:
 
 
 def stretch_ends(smile: Smile) -> FloatArray:
-    """Log moneyness of the two ends of the cosines."""
-    u = smile.centre + np.array([-1.0, 1.0]) * smile.half
+    """Log moneyness of the first and last quote, where the smile begins to flatten (v'' bends)."""
+    u = smile.centre + np.array([-1.0, 1.0]) * (smile.half - PAD)
     return np.asarray(smile.reference * 6.0 * np.sinh(u / 6.0))
 
 

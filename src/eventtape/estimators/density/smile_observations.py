@@ -64,10 +64,12 @@ class QuoteFate(IntEnum):
     NO_VOLATILITY = 6  # the mid is outside the bounds of arbitrage
     IN_THE_MONEY = 7  # and further from the forward than one standard deviation
     OUTLIER = 8  # further from the smile than six of its errors
+    ONE_TICK = 9  # the lowest bid there is: the value may be anywhere below the ask
 
 
 _FATE = np.array([0, 0, 0, 1, 2, 3, 4, 5], np.int8)  # of a QuoteStatus
 _NO_VOL, _ITM = int(QuoteFate.NO_VOLATILITY), int(QuoteFate.IN_THE_MONEY)
+_ONE_TICK = int(QuoteFate.ONE_TICK)
 
 
 @watches(quote_noise, implied_vol)
@@ -86,7 +88,7 @@ def observe(
     """Fate, k, v, z, variance from the spread and from the tick of one quote, for v_0 = 1."""
     nan = math.nan
     mid, micro, variance, _, status = quote_kernel(bid, ask, bid_size, ask_size, 0.0, False)
-    fate = int(_FATE[status])
+    fate = _fate(status, bid, tick)
     k = math.log(strike / forward)
     if fate != 0:
         return fate, k, nan, nan, nan, nan
@@ -99,6 +101,13 @@ def observe(
     slope = discount * _slope(forward, k, v)
     lean = (mid - micro) / slope if math.isfinite(micro) else 0.0
     return 0, k, v, lean, variance / slope**2, (tick / slope) ** 2 / 24.0
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def _fate(status: int, bid: float, tick: float) -> int:
+    """Of one quote, before its volatility is sought."""
+    fate = int(_FATE[status])
+    return _ONE_TICK if fate == 0 and bid < 1.5 * tick else fate
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
@@ -129,7 +138,7 @@ def observe_all(
         mid, micro, variance, _, status = quote_kernel(
             quotes[0, i], quotes[1, i], quotes[2, i], quotes[3, i], 0.0, False
         )
-        fates[i] = _FATE[status]
+        fates[i] = _fate(status, quotes[0, i], tick)
         above[i] = strikes[i] >= forward
         inside = abs(forward - strikes[i]) if is_call[i] != above[i] else 0.0
         values[i] = mid / discount - inside
