@@ -204,14 +204,14 @@ class _Kernels:
     def observe(self):
         chain = self.chain
         observe_chain(
-            chain.strikes, chain.is_call, self.quotes, chain.forward, chain.discount, TICK,
+            chain.strikes, chain.is_call, self.quotes, chain.forward, 0.0, chain.discount, TICK,
             self.fates, self.seen,
         )  # fmt: skip
 
     def fit(self):
         chain = self.chain
         fit_smile(
-            chain.strikes, chain.is_call, self.quotes, chain.forward, chain.discount, TICK,
+            chain.strikes, chain.is_call, self.quotes, chain.forward, 0.0, chain.discount, TICK,
             LAMBDA_MEAN, LAMBDA_VARIANCE, PRIORS, self.fates, self.seen, self.numbers,
             self.coefficients, self.factor,
         )  # fmt: skip

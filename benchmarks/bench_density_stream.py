@@ -91,7 +91,9 @@ class Pair:
         self.news = _moved(quotes[:, self.contracts], rng)
         held = density.hyper
         self.v0, self.forward, self.tau = held.reference, density.forward, density.tau
-        self.hyper = GPHyper(True, self.v0, held.theta, held.lean, held.lean_variance)
+        self.hyper = GPHyper(
+            True, self.v0, held.theta, held.lean, held.lean_variance, held.centre, held.half
+        )
         self.quoted, self.strikes = chain.strikes[used], density.strikes
         self.seen = []
         for i in range(CHANGES):

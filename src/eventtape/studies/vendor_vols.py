@@ -72,7 +72,7 @@ def conventions_of_calls(
 ) -> Conventions:
     """Rate and yield that make European prices of these volatilities, ``(n_calls,)`` each."""
     if strikes.size < _LEAST:
-        return Conventions(*[math.nan] * 4, calls=strikes.size)
+        return Conventions(math.nan, math.nan, math.nan, math.nan, strikes.size)
 
     def miss(x: FloatArray) -> FloatArray:
         r, q = x

@@ -62,13 +62,14 @@ def reduced_and_dense(strikes, is_call, quotes, *, forward, tau, tick=0.01):
     fates, seen, numbers = np.empty(n, np.int8), np.empty((6, n)), np.empty(9)
     c, H = np.zeros(80), np.zeros((80, 80))
     code, p = fit_smile(
-        strikes, is_call, quotes, forward, 1.0, tick, LAMBDA_MEAN, LAMBDA_VARIANCE, PRIORS,
+        strikes, is_call, quotes, forward, 0.0, 1.0, tick, LAMBDA_MEAN, LAMBDA_VARIANCE, PRIORS,
         fates, seen, numbers, c, H,
     )  # fmt: skip
     assert code == 0
     on = fates == 0
     v0, centre, half = numbers[:3]
-    held = GPHyper(True, v0, numbers[3:6].copy(), LAMBDA_MEAN, LAMBDA_VARIANCE)
+    theta = numbers[3:6].copy()
+    held = GPHyper(True, v0, theta, LAMBDA_MEAN, LAMBDA_VARIANCE, centre, half)
     dense = fit_gp_smile(
         strikes[on], v0 * (1.0 + seen[1, on]), v0**2 * seen[5, on],
         forward=forward, tau=tau, leans=v0 * seen[2, on], hyper=held,

@@ -77,7 +77,7 @@ class SmileReport(NamedTuple):
     - ``noise_scale``: what sigma_P had to be multiplied by (c kappa); ``rounding_share``: part of
       the quotes' error variance that is the rounding to ticks (median).
     - ``size_weight``, ``size_weight_error``: lambda, 0 where the mid is the value, 1 where the
-      microprice is.
+      microprice is; NaN where no sizes differ.
     - ``misfit``: root mean square of the quotes' misses over their errors.
     - ``quotes_used``; ``fates`` ``(n,)`` of :class:`QuoteFate`, in the order given.
     """
@@ -178,10 +178,12 @@ def fit_density(
         raise InputError(f"one of {', '.join(_LEANS)}", met=size_weight, column="size_weight")
     if tick is None:
         tick = infer_tick(quotes[:2].ravel())
+    elif not 0.0 <= tick < math.inf:
+        raise InputError("a tick of 0 or more", met=tick, column="tick")
     fates = np.full(K.size, QuoteFate.MISSING, np.int8)
     known = _known_forward(K, call, quotes, tau, forward, forward_error, discount, spot, rate)
     grid = np.empty(_POINTS) if at is None else _rising(at)
-    law, numbers = np.empty((6, grid.size)), np.full(17, math.nan)
+    law, numbers = np.empty((6, grid.size)), np.full(18, math.nan)
     coefficients, factor = np.empty(_COLUMNS), np.empty((_COLUMNS, _COLUMNS))
     F, e, D = known
     code, p = fit_on_grid(
@@ -203,7 +205,7 @@ def _columns(
     ask_sizes: ArrayLike | None,
 ) -> tuple[FloatArray, BoolArray, FloatArray]:
     """Strikes, rights and the four columns of quotes, of one length."""
-    K = np.asarray(strikes, np.float64)
+    K = _numbers("strikes", strikes)
     if K.ndim != 1 or K.size == 0:
         raise InputError("a column of strikes", met=K.shape, column="strikes")
     call = np.asarray(is_call)
@@ -217,7 +219,7 @@ def _columns(
         if values is None:
             quotes[row] = math.nan
             continue
-        column = np.asarray(values, np.float64)
+        column = _numbers(name, values)
         if column.shape != K.shape:
             raise InputError(f"as many as strikes, {K.size}", met=column.shape, column=name)
         quotes[row] = column
@@ -226,9 +228,17 @@ def _columns(
     return K, call, quotes
 
 
+def _numbers(name: str, values: ArrayLike) -> FloatArray:
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        raise InputError("numbers", met=type(values).__name__, column=name) from None
+
+
 def _rising(at: ArrayLike) -> FloatArray:
-    grid = np.array(at, np.float64)
-    if grid.ndim != 1 or grid.size == 0 or not grid[0] > 0.0 or not (np.diff(grid) > 0.0).all():
+    grid = _numbers("at", at).copy()
+    rising = grid.ndim == 1 and grid.size > 0 and bool((np.diff(grid) > 0.0).all())
+    if not (rising and grid[0] > 0.0 and grid[-1] < math.inf):
         raise InputError("positive, rising strikes", met=grid.shape, column="at")
     return grid
 
@@ -248,14 +258,33 @@ def _known_forward(
     for name, value in (("forward", forward), ("discount", discount), ("spot", spot)):
         if value is not None and not 0.0 < value < math.inf:
             raise InputError("a positive price", met=value, column=name)
+    if rate is not None and not math.isfinite(rate):
+        raise InputError("a rate a year", met=rate, column="rate")
     if not 0.0 <= forward_error < math.inf:
         raise InputError("an error of 0 or more", met=forward_error, column="forward_error")
     if discount is None and rate is not None:
         discount = math.exp(-rate * tau)
     if forward is not None:
         return forward, forward_error, 1.0 if discount is None else discount
+    return _parity(K, call, quotes, tau, discount, spot, rate)
+
+
+def _parity(
+    K: FloatArray,
+    call: BoolArray,
+    quotes: FloatArray,
+    tau: float,
+    discount: float | None,
+    spot: float | None,
+    rate: float | None,
+) -> tuple[float, float, float]:
+    """Forward, error and discount from put-call parity."""
     if rate is None and discount is not None:
         rate = -math.log(discount) / tau
+    bad = np.flatnonzero(~((K > 0.0) & (np.inf > K)))
+    if bad.size:
+        wanted = "a positive strike"
+        raise InputError(wanted, met=float(K[bad[0]]), row=int(bad[0]) + 1, column="strikes")
     strikes = np.unique(K)
     paired = np.full((4, strikes.size), math.nan)
     for right, row in ((True, 0), (False, 2)):
@@ -297,8 +326,9 @@ def _density(
         weight = weight_error = negative = nan
     else:
         q, H = coefficients[: p - 1].copy(), factor[:p, : p - 1].copy()
-        weight = float(coefficients[p - 1])
-        weight_error = float(abs(factor[p - 1, p - 1]))
+        told = numbers[17] > 0.0
+        weight = float(coefficients[p - 1]) if told else nan
+        weight_error = float(abs(factor[p - 1, p - 1])) if told else nan
         negative = float(numbers[16])
     tails = Tails(*numbers[14:16].tolist(), *numbers[10:14].tolist())
     report = SmileReport(

@@ -52,10 +52,10 @@ def fit_on_grid(
     """Fit one chain, quotes in any order, and evaluate it; a code, and p (or the bad row).
 
     Filled: ``fates`` in the order given; ``grid`` if it is to be chosen (``own_grid``); ``law``
-    ``(6, n_grid)``; ``coefficients``, ``factor`` (their first p); ``numbers`` ``(17,)``: nine of
+    ``(6, n_grid)``; ``coefficients``, ``factor`` (their first p); ``numbers`` ``(18,)``: nine of
     :func:`~.smile_fit.fit_smile`, the rounding's share, mass below and above with errors, first and
-    last strike used, negative mass. Codes: ``FIT_CODES``, 4 more detail than cosines, -1 no strike,
-    -2 an option twice.
+    last strike used, negative mass, whether sizes said anything. Codes: ``FIT_CODES``, 4 more
+    detail than cosines, -1 no strike, -2 an option twice.
     """
     n = strikes.size
     bad = _no_price(strikes)
@@ -72,8 +72,8 @@ def fit_on_grid(
         return 2, 0
     became, seen = np.zeros(n, np.int8), np.empty((6, n))
     code, p = fit_smile(
-        K, call, sides, forward, discount, tick, lean, lean_variance, priors, became, seen,
-        numbers, coefficients, factor,
+        K, call, sides, forward, forward_error, discount, tick, lean, lean_variance, priors,
+        became, seen, numbers, coefficients, factor,
     )  # fmt: skip
     for i in range(n):
         fates[order[i]] = became[i]
@@ -94,6 +94,7 @@ def fit_on_grid(
     numbers[12], numbers[13] = 1.0 - there[2, size + 1], there[5, size + 1]
     numbers[14], numbers[15] = low, high
     numbers[16] = _negative_mass(grid, law[1])
+    numbers[17] = 1.0 if np.abs(seen[2]).max() > 0.0 else 0.0
     if not (np.isfinite(law[1]).all() and _wings_positive(centre, half, smile)):
         return 2, p
     return (0 if resolves(q - MEAN_COLUMNS, half, math.exp(numbers[3])) else 4), p

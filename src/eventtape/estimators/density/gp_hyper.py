@@ -16,6 +16,7 @@ from scipy.optimize import minimize
 
 from eventtape.arrays import FloatArray, Status
 from eventtape.estimators.density.gp_state import LEAST, gp_log_evidence, made_state, solve
+from eventtape.estimators.density.smile_columns import PAD, warped
 from eventtape.estimators.density.smile_evidence import PRIORS
 from eventtape.estimators.density.smile_kernel import (
     GPHyper,
@@ -47,7 +48,10 @@ def chosen_hyper(
     if rule == "evidence":
         near = v[np.argsort(np.abs(k), kind="stable")[:_NEAR]]
         v0 = float(near.mean()) if reference is None else float(reference)
-        start = GPHyper(True, v0, PRIORS[:, 0].copy(), LAMBDA_MEAN, LAMBDA_VARIANCE)
+        u = np.array([warped(float(x)) for x in (k.min() / v0, k.max() / v0)])
+        centre, half = float(u.mean()), float(0.5 * (u[1] - u[0])) + PAD
+        theta = PRIORS[:, 0].copy()
+        start = GPHyper(True, v0, theta, LAMBDA_MEAN, LAMBDA_VARIANCE, centre, half)
         priors = PRIORS
     else:
         v0 = math.sqrt(tau)  # y is the volatility per root of a year

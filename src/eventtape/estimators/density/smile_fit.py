@@ -1,9 +1,11 @@
 r"""From the quotes of one chain to its smile, in one kernel.
 
 The order: what each quote says (:mod:`.smile_observations`), the scale of its noise, the columns
-(:mod:`.smile_columns`), the hyper-parameters (:mod:`.smile_evidence`), then a look back: a quote
-further than six of its own errors from the smile it helped to make is taken out, named, and the
-rest is fitted again, twice at most.
+(:mod:`.smile_columns`), the hyper-parameters (:mod:`.smile_evidence`), then a look back: the quote
+furthest from the smile that the others make, if by more than six of its errors, is taken out and
+named, and the rest is fitted again, until none is or a tenth of the quotes are out.
+
+A smile with more detail than its columns carry is fitted again with more of them.
 """
 
 from __future__ import annotations
@@ -46,8 +48,9 @@ __all__ = ["FIT_CODES", "Hyper", "fit_smile", "smile_factor", "stretch"]
 
 _OUTLIER = int(QuoteFate.OUTLIER)
 _FURTHEST = 36.0  # squared errors
+_MOST_OUTLIERS = 10  # one quote of so many, and one more
 _LEAST = 5
-FIT_CODES = ("ok", "too few", "no spread of prices", "no convergence")
+FIT_CODES = ("ok", "too few", "one price, or parity denied", "no convergence")
 
 
 class Hyper(NamedTuple):
@@ -127,38 +130,81 @@ def smile_factor(A: FloatArray, lam: FloatArray, log_kappa: float, factor: Float
 
 
 @njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
-def _look_back(
+def _misses(
+    V: FloatArray,
+    y: FloatArray,
+    coefficients: FloatArray,
+    factor: FloatArray,
+    miss: FloatArray,
+    pull: FloatArray,
+) -> None:
+    """Fill the misses ``(n,)`` and the fit's own variance at each quote."""
+    p, n = V.shape
+    row = np.empty(n)
+    miss[:] = y
+    for j in range(p):
+        row[:] = 0.0
+        for q in range(j + 1):
+            for i in range(n):
+                row[i] += factor[j, q] * V[q, i]
+        for i in range(n):
+            miss[i] -= coefficients[j] * V[j, i]
+            pull[i] += row[i] * row[i]
+
+
+@njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+def _worst(
     V: FloatArray,
     seen: FloatArray,
     noise: float,
     coefficients: FloatArray,
-    judge: bool,
+    factor: FloatArray,
     on: FloatArray,
-    fates: NDArray[np.int8],
-) -> tuple[int, float]:
-    """How many quotes are outliers, taken out if ``judge``, and the squared misses of all used."""
-    far, total = 0, 0.0
-    p, n = V.shape
-    miss = np.empty(n)
-    for i in range(n):
-        miss[i] = seen[1, i]
-    for j in range(p):
-        for i in range(n):
-            miss[i] -= coefficients[j] * V[j, i]
+) -> tuple[int, float, float]:
+    """The quote furthest from what the others say, its squared distance; squared misses of all.
+
+    Of a miss r with leverage h (the share of its own error that the fit follows) the distance from
+    a fit without it is r^2 / (kappa^2 R (1 - h)), in its errors: a quote cannot hide by pulling.
+    """
+    n = on.size
+    miss, pull = np.empty(n), np.zeros(n)
+    _misses(V, seen[1], coefficients, factor, miss, pull)
+    worst, furthest, total = -1, 0.0, 0.0
     for i in range(n):
         if on[i] > 0.0:
-            square = miss[i] * miss[i] / (noise * seen[5, i])
+            error = noise * seen[5, i]
+            square = miss[i] * miss[i] / error
             total += square
-            if judge and square > _FURTHEST:
-                on[i] = -1.0
-                far += 1
-    # Apart: LLVM spoils bytes stored beside doubles under one condition (AVX-512)
-    for i in range(n):
-        if on[i] < 0.0:
-            fates[i] = _OUTLIER
-    for i in range(n):
-        on[i] = max(on[i], 0.0)
-    return far, total
+            square /= max(1.0 - pull[i] / error, 1e-3)
+            if square > furthest:
+                worst, furthest = i, square
+    return worst, furthest, total
+
+
+@njit(cache=True, error_model="numpy")
+def _parity_denied(
+    strikes: FloatArray,
+    is_call: BoolArray,
+    quotes: FloatArray,
+    forward: float,
+    forward_error: float,
+    discount: float,
+    tick: float,
+    fates: NDArray[np.int8],
+) -> bool:
+    """Whether most pairs used on both sides exclude this forward with their bids and asks."""
+    pairs = denying = 0
+    for i in range(1, strikes.size):
+        j = i - 1
+        if strikes[i] == strikes[j] and fates[i] == 0 and fates[j] == 0:
+            call, put = (i, j) if is_call[i] else (j, i)
+            line = discount * (forward - strikes[i])
+            open_ = 2.0 * discount * forward_error + tick
+            most = quotes[1, call] - quotes[0, put] + open_
+            least = quotes[0, call] - quotes[1, put] - open_
+            pairs += 1
+            denying += line > most or line < least
+    return pairs > 2 and 2 * denying > pairs
 
 
 @watches(columns, evidence)
@@ -185,7 +231,8 @@ def _fit_columns(
     V[p - 1] = seen[2]
     A, b, sums = np.empty((p, p)), np.empty(p), np.empty(3)
     lam, change, work = np.empty(p), np.empty(p), np.empty((2, p, p))
-    for again in range(3):
+    most = n // _MOST_OUTLIERS + 1
+    for out in range(most + 1):
         sums[0], sums[1], sums[2] = normal_equations(V, seen[1], seen[5], on, A, b)
         if sums[2] < _LEAST:
             return 1, int(sums[2]), math.nan
@@ -196,11 +243,12 @@ def _fit_columns(
             return 3, int(sums[2]), math.nan
         prior_variances(theta, half, lean_variance, lam, change)
         posterior(A, b, lean, lam, theta[2], work, coefficients[:p])
+        smile_factor(A, lam, theta[2], factor[:p, :p])
         noise = math.exp(2.0 * theta[2])
-        far, misses = _look_back(V, seen, noise, coefficients[:p], again < 2, on, fates)
-        if far == 0:
+        worst, furthest, misses = _worst(V, seen, noise, coefficients[:p], factor[:p, :p], on)
+        if furthest <= _FURTHEST or out == most:
             break
-    smile_factor(A, lam, theta[2], factor[:p, :p])
+        fates[worst], on[worst] = _OUTLIER, 0.0
     return 0, int(sums[2]), misses
 
 
@@ -211,6 +259,7 @@ def fit_smile(
     is_call: BoolArray,
     quotes: FloatArray,
     forward: float,
+    forward_error: float,
     discount: float,
     tick: float,
     lean: float,
@@ -232,7 +281,9 @@ def fit_smile(
     v0, used = observe_chain(strikes, is_call, quotes, forward, discount, tick, fates, seen)
     if used < _LEAST:
         return 1, 0
-    if _flat(strikes, is_call, quotes, forward, fates):
+    if _flat(strikes, is_call, quotes, forward, fates) or _parity_denied(
+        strikes, is_call, quotes, forward, forward_error, discount, tick, fates
+    ):
         return 2, 0
     scale = spread_scale(strikes, is_call, forward, fates, seen, np.empty(n, np.int64))
     centre, half = stretch(fates, seen)

@@ -2,7 +2,8 @@ r"""Densities of many chains, kept current with every quote.
 
 A stream begins with one :class:`~.fit.Density` a chain, whose hyper-parameters it holds, and then
 takes what happens: a quote moved or its size changed, a strike added or gone, the forward moved,
-time passed. After each the density is what a refit of all quotes at the same hyper-parameters gives
+time passed. Every quote is taken as it comes, an absurd one too: a cold fit judges outliers.
+After each the density is what a refit of all quotes at the same hyper-parameters gives
 (tests hold it to 1e-9); :meth:`DensityStream.refit` finds them anew, which is a cold fit.
 
 Quotes come in batches of arrays, contracts by number. A quote that a cold fit had put down as an
@@ -42,11 +43,25 @@ from eventtape.estimators.density.stream_kernel import (
 
 __all__ = ["DensityStream"]
 
-_F, _D, _TAU, _TICK, _V0, _CENTRE, _HALF, _KAPPA, _SCALE, _LEAN, _COUNT, _SINCE, _RATE = range(
-    NUMBERS
-)  # of StreamState.numbers
+(
+    _F,
+    _D,
+    _TAU,
+    _TICK,
+    _V0,
+    _CENTRE,
+    _HALF,
+    _KAPPA,
+    _SCALE,
+    _LEAN,
+    _COUNT,
+    _SINCE,
+    _RATE,
+    _USED,
+    _ERROR,
+) = range(NUMBERS)  # of StreamState.numbers
 _OUTLIER, _GONE = int(QuoteFate.OUTLIER), int(QuoteFate.MISSING)
-_NO_CHAIN = -1
+_NO_CHAIN, _LEAST = -1, 5
 _FITTED = (Status.OK, Status.NOT_RESOLVED)
 
 
@@ -81,8 +96,19 @@ class DensityStream:
             raise InputError("at least one chain", met=0)
         for c, density in enumerate(densities):
             if density.status not in _FITTED:
-                raise InputError("a density that was fitted", met=density.status.value, row=c)
-        sizes = [np.asarray(one).size for one in strikes]
+                raise InputError("a density that was fitted", met=density.status.value, row=c + 1)
+        if not (len(strikes) == len(is_call) == len(quotes) == len(densities)):
+            met = (len(densities), len(strikes), len(is_call), len(quotes))
+            raise InputError("strikes, rights and quotes of each density", met=met)
+        if not 0.0 <= tick < math.inf:
+            raise InputError("a tick of 0 or more", met=tick, column="tick")
+        sizes = [density.report.fates.size for density in densities]
+        for c, n in enumerate(sizes):
+            shapes = (np.shape(strikes[c]), np.shape(is_call[c]), np.shape(quotes[c]))
+            if shapes != ((n,), (n,), (4, n)):
+                raise InputError(
+                    f"{n} contracts, as its density was fitted to", met=shapes, row=c + 1
+                )
         points = {density.strikes.size for density in densities}
         if len(points) > 1:
             raise InputError("grids of one size", met=sorted(points))
@@ -114,7 +140,10 @@ class DensityStream:
         ``each`` keeps the densities current after every quote; without it they are once at the end
         (the same numbers, less work). A side nobody quotes is NaN or 0.
         """
-        rows = np.ascontiguousarray(contracts, np.int64)
+        given = np.asarray(contracts)
+        if given.dtype.kind not in "iu":
+            raise InputError("contracts by number", met=str(given.dtype), column="contracts")
+        rows = np.ascontiguousarray(given, np.int64)
         news = np.ascontiguousarray(quotes, np.float64)
         if news.shape != (4, rows.size):
             raise InputError(f"quotes of shape (4, {rows.size})", met=news.shape)
@@ -122,7 +151,7 @@ class DensityStream:
         known[known] = self.state.chain[rows[known]] >= 0
         if not known.all():
             bad = int(np.argmin(known))
-            raise InputError("a contract of this stream", met=int(rows[bad]), row=bad)
+            raise InputError("a contract of this stream", met=int(rows[bad]), row=bad + 1)
         take_quotes(self.state, rows, news, each)
 
     def add(self, chain: int, strike: float, is_call: bool, quote: ArrayLike) -> int:
@@ -134,7 +163,10 @@ class DensityStream:
         same = (state.chain == chain) & (state.strikes == strike) & (state.is_call == is_call)
         if same.any():
             raise InputError("a contract not yet listed", met=strike, row=int(np.argmax(same)))
-        news = np.asarray(quote, np.float64).reshape(4, 1)
+        news = np.asarray(quote, np.float64)
+        if news.size != 4:
+            raise InputError("bid, ask and their sizes", met=news.shape, column="quote")
+        news = news.reshape(4, 1)
         width = state.rows.shape[1]
         self.state = state._replace(
             chain=np.append(state.chain, chain),
@@ -160,6 +192,7 @@ class DensityStream:
         chain: int,
         *,
         forward: float | None = None,
+        forward_error: float | None = None,
         tau: float | None = None,
         discount: float | None = None,
     ) -> None:
@@ -175,6 +208,10 @@ class DensityStream:
                 raise InputError("a positive number", met=value, column=name)
         if forward is not None:
             at[_F] = forward
+        if forward_error is not None:
+            if not 0.0 <= forward_error < math.inf:
+                raise InputError("an error of 0 or more", met=forward_error, column="forward_error")
+            at[_ERROR] = forward_error
         if tau is not None:
             at[_V0] *= math.sqrt(tau / at[_TAU])
             at[_TAU] = tau
@@ -195,11 +232,19 @@ class DensityStream:
         mine = self.contracts(chain)
         if density.status not in _FITTED or density.report.fates.size != mine.size:
             raise InputError(f"a fit of {mine.size} contracts", met=density.report.fates.size)
+        if density.strikes.size != self.state.x.shape[1]:
+            raise InputError(f"a grid of {self.state.x.shape[1]}", met=density.strikes.size)
         self._hold(chain, density, at[_TICK], at[_RATE], density.report.fates)
 
     def contracts(self, chain: int) -> IntArray:
         """Numbers of the contracts of a chain."""
         return np.flatnonzero(self.state.chain == chain)
+
+    def status(self, chain: int) -> Status:
+        """``OK``, or ``TOO_FEW`` where under five quotes are left, when the law is NaN."""
+        self._check_chain(chain)
+        enough = self.state.numbers[chain, _USED] >= _LEAST
+        return Status.OK if enough else Status.TOO_FEW
 
     def law(self, chain: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """Strikes, density per unit of strike, distribution and volatility per sqrt(year), now."""
@@ -217,7 +262,7 @@ class DensityStream:
         A = np.ascontiguousarray(state.A[chain, :p, :p])
         smile_factor(A, state.lam[chain, :p].copy(), float(at[_KAPPA]), factor)
         return Smile(
-            float(at[_F]), 0.0, float(at[_TAU]), float(at[_V0]), float(at[_CENTRE]),
+            float(at[_F]), float(at[_ERROR]), float(at[_TAU]), float(at[_V0]), float(at[_CENTRE]),
             float(at[_HALF]), state.coefficients[chain, : p - 1].copy(), factor[:, : p - 1].copy(),
         )  # fmt: skip
 
@@ -234,11 +279,13 @@ class DensityStream:
         at = state.numbers[chain]
         at[:] = (
             density.forward, density.discount, density.tau, tick, hyper.reference, hyper.centre,
-            hyper.half, hyper.theta[2], hyper.spread_scale, hyper.lean, p, 0.0, rate,
+            hyper.half, hyper.theta[2], hyper.spread_scale, hyper.lean, p, 0.0, rate, 0.0,
+            density.forward_error,
         )  # fmt: skip
         prior_variances(
             hyper.theta, hyper.half, hyper.lean_variance, state.lam[chain, :p], np.empty(p)
         )
+        state.fates[self.contracts(chain)] = 0
         state.x[chain] = np.log(density.strikes / density.forward) / hyper.reference
         smile_places(state.x[chain], hyper.centre, hyper.half, state.places[chain])
         sum_chain(state, chain, True)

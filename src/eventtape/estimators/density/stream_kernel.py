@@ -42,10 +42,27 @@ from eventtape.estimators.density.smile_observations import QuoteFate, observe, 
 
 __all__ = ["NUMBERS", "StreamState", "fill_row", "solve_chain", "sum_chain", "take_quotes"]
 
-NUMBERS = 13
-_F, _D, _TAU, _TICK, _V0, _CENTRE, _HALF, _KAPPA, _SCALE, _LEAN, _COUNT, _SINCE, _RATE = range(13)
+NUMBERS = 15
+(
+    _F,
+    _D,
+    _TAU,
+    _TICK,
+    _V0,
+    _CENTRE,
+    _HALF,
+    _KAPPA,
+    _SCALE,
+    _LEAN,
+    _COUNT,
+    _SINCE,
+    _RATE,
+    _USED,
+    _ERROR,
+) = range(NUMBERS)
 _AGAIN = 1000
-_ITM = int(QuoteFate.IN_THE_MONEY)
+_ITM, _OUTLIER = int(QuoteFate.IN_THE_MONEY), int(QuoteFate.OUTLIER)
+_LEAST = 5  # quotes a density is made of, as in a cold fit
 
 
 class StreamState(NamedTuple):
@@ -53,9 +70,9 @@ class StreamState(NamedTuple):
 
     Contracts: ``chain``, ``strikes``, ``is_call``, ``fates`` ``(m,)``; ``quotes`` ``(4, m)``;
     ``rows`` ``(m, P)``, their columns and last z; ``seen`` ``(2, m)``, y and 1 / R.
-    Chains: ``numbers`` ``(c, 13)`` (forward, discount, tau, tick, v_0, centre, half, log kappa,
-    c^2, prior mean of lambda, columns p, changes since the last sum, rate; ``discount`` is
-    exp(-rate tau) where the rate is a number), ``lam`` ``(c, P)``, ``A`` ``(c, P, P)``, ``b``
+    Chains: ``numbers`` ``(c, 15)`` (forward, discount, tau, tick, v_0, centre, half, log kappa,
+    c^2, prior mean of lambda, columns p, changes since the last sum, rate, quotes used, forward's
+    error; ``discount`` is exp(-rate tau) where the rate is a number), ``lam`` ``(c, P)``, ``A`` ``(c, P, P)``, ``b``
     and ``coefficients`` ``(c, P)``, ``x`` and ``grid`` ``(c, G)``, ``places`` ``(c, 7, G)``,
     ``law`` ``(c, 3, G)``: total volatility, density, distribution.
     """
@@ -112,6 +129,9 @@ def _see(state: StreamState, i: int, at: FloatArray) -> None:
 def solve_chain(state: StreamState, c: int, work: FloatArray) -> None:
     """Coefficients from the normal equations, and the law on the chain's grid."""
     at = state.numbers[c]
+    if at[_USED] < _LEAST:
+        state.law[c] = math.nan
+        return
     p = int(at[_COUNT])
     q = state.coefficients[c, :p]
     posterior(
@@ -148,8 +168,10 @@ def sum_chain(state: StreamState, c: int, look: bool) -> None:
     mine = np.flatnonzero(state.chain == c)
     if look:
         _look_again(state, c, mine)
+    at[_USED] = 0.0
     for i in mine:
         if state.fates[i] == 0:
+            at[_USED] += 1.0
             _weigh(1.0, state.rows[i, :p], state.seen[0, i], state.seen[1, i], A, b)
     _mirror(A)
     at[_SINCE] = 0.0
@@ -173,7 +195,8 @@ def _look_again(state: StreamState, c: int, mine: IntArray) -> None:
     for j in range(n):
         i = mine[j]
         beyond = call[j] != (K[j] >= at[_F]) and not abs(seen[0, j]) < v0
-        state.fates[i] = _ITM if fates[j] == 0 and beyond else fates[j]
+        fate = _ITM if fates[j] == 0 and beyond else int(fates[j])
+        state.fates[i] = _OUTLIER if state.fates[i] == _OUTLIER and fate == 0 else fate
         state.rows[i, : p - 1] = columns[0, :, j]
         if state.fates[i] == 0:
             state.seen[0, i] = seen[1, j] / v0 - 1.0
@@ -200,11 +223,13 @@ def _take(state: StreamState, i: int, quotes: FloatArray, row: int) -> None:
     p = int(at[_COUNT])
     A, b, columns = state.A[c, :p, :p], state.b[c, :p], state.rows[i, :p]
     if state.fates[i] == 0:
+        at[_USED] -= 1.0
         _weigh(-1.0, columns, state.seen[0, i], state.seen[1, i], A, b)
     for j in range(4):
         state.quotes[j, i] = quotes[j, row]
     _see(state, i, at)
     if state.fates[i] == 0:
+        at[_USED] += 1.0
         _weigh(1.0, columns, state.seen[0, i], state.seen[1, i], A, b)
     _mirror(A)
     at[_SINCE] += 1.0
