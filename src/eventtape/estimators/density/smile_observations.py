@@ -129,7 +129,7 @@ def observe_all(
     fates: NDArray[np.int8],
     seen: FloatArray,
 ) -> None:
-    """:func:`observe` of many quotes ``(4, n)``: fills ``fates`` and ``seen`` ``(5, n)``, v_0 = 1."""
+    """:func:`observe` of many quotes: fills ``fates`` and ``seen`` ``(5, n)``, for v_0 = 1."""
     n = strikes.size
     values, flat = np.empty(n), np.ones(n)
     above = np.empty(n, np.bool_)

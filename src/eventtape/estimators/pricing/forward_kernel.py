@@ -2,7 +2,10 @@ r"""Forward and discount of one chain, jitted: what the public function and othe
 
 Parity is a line in the strike, ``C - P = a - b K`` with ``b = D`` and ``a = D F``. Each pair has an
 expected error e, what a price uniform over its bid and ask leaves in the difference,
-``e^2 = ((C_a - C_b)^2 + (P_a - P_b)^2) / 12``. The line, its errors and its breakdown are those of
+``e^2 = ((C_a - C_b)^2 + (P_a - P_b)^2) / 12``. Its four prices are rounded to the tick, which
+leaves tick^2 / 12 in the difference of the mids, as each price's error is uniform within a tick.
+The tick is the least step between prices of the dearer options of the pairs: cheap ones often have
+a finer one, and the dear one's is what C - P is rounded to. The line, its errors and its breakdown are those of
 ``forward_line``; this file names the pairs that cannot be used and turns the line into a forward.
 """
 
@@ -30,6 +33,7 @@ Answer = tuple[float, float, float, float, float, int, int]
 
 _USED, _MISSING, _NEGATIVE, _CROSSED, _ZERO_BID, _FAR, _OUTLIER, _EXCLUDES = range(8)
 _CARRY = 2
+_SAME = 1e-7  # of a price: two that differ by less are one, in other digits
 
 
 @njit(cache=True, error_model="numpy")
@@ -43,8 +47,12 @@ def _usable(
     x: FloatArray,
     y: FloatArray,
     e: FloatArray,
+    dear: FloatArray,
 ) -> int:
-    """Name the pairs that cannot be used; strike, C - P and e of the others, and their count."""
+    """Name the pairs that cannot be used; strike, C - P and e of the others, and their count.
+
+    ``dear`` is filled with the bid and ask of the dearer option of each.
+    """
     n = 0
     for i in range(strikes.size):
         fate = _USED
@@ -60,9 +68,22 @@ def _usable(
             x[n] = strikes[i]
             y[n] = 0.5 * (cb[i] + ca[i]) - 0.5 * (pb[i] + pa[i])
             e[n] = math.sqrt(((ca[i] - cb[i]) ** 2 + (pa[i] - pb[i]) ** 2) / 12.0)
+            dear[2 * n], dear[2 * n + 1] = (cb[i], ca[i]) if y[n] > 0.0 else (pb[i], pa[i])
             n += 1
         fates[i] = fate
     return n
+
+
+@njit(cache=True, error_model="numpy")
+def _rounding(prices: FloatArray) -> float:
+    """Standard error of C - P from the tick; 0 where no two prices differ."""
+    prices.sort()
+    tick = np.inf
+    for i in range(1, prices.size):
+        step = prices[i] - prices[i - 1]
+        if _SAME * prices[i] < step < tick:
+            tick = step
+    return tick / math.sqrt(12.0) if math.isfinite(tick) else 0.0
 
 
 @njit(cache=True, error_model="numpy")
@@ -155,9 +176,11 @@ def parity_kernel(
     x = np.empty(strikes.size)
     y = np.empty(strikes.size)
     e = np.empty(strikes.size)
-    n = _usable(strikes, call_bids, call_asks, put_bids, put_asks, fates, x, y, e)
+    dear = np.empty(2 * strikes.size)
+    n = _usable(strikes, call_bids, call_asks, put_bids, put_asks, fates, x, y, e, dear)
     if n == 0:
         return _carry(priors)
+    rounding = _rounding(dear[: 2 * n])
     roots = np.empty(n)
     for i in range(n):
         roots[i] = x[i] + y[i]
@@ -168,7 +191,9 @@ def parity_kernel(
             return _carry(priors)
     x, y, e = x[:n], y[:n], e[:n]
     spreads = _inverse_errors(K0, near_money, x, e)  # e is its inverse from here on
-    alpha, b, s, va, vab, vb, code = robust_line(x, y, e, K0, priors, spreads)
+    if not spreads:  # no book, no tick
+        rounding = 0.0
+    alpha, b, s, va, vab, vb, code = robust_line(x, y, e, K0, priors, spreads, rounding)
     f = alpha / b
     if code <= FEW and (b < 2.0 * math.sqrt(vb) or not K0 + f > 0.0):
         code = UNKNOWN

@@ -6,9 +6,13 @@ r"""The robust line under put-call parity, jitted: ``y = alpha - b x``, each y w
   one): many wide quotes, whose mids may all be off by a part of their spread, must not outvote a
   few narrow ones. A line wins that holds one point more than half of the weight, so of n equal
   points (n - 3) / 2 may be anywhere.
+- Rounding: prices stand on a tick, so some points lie on one line by accident, to the last digit.
+  No scale falls below ``least``, what rounding leaves open, and lines with a median under it are
+  equally good: among them the one with the least loss over all points wins.
 - Then Tukey's biweight at 3.44 robust standard deviations (Yohai 1987), three times, each with the
   scale of the points that the last one kept.
 - Covariance: the sandwich of Huber, each point's squared error enlarged for its leverage (HC3).
+  Where the scale is ``least``, and of few points, the residuals tell nothing: it is the scale's.
 
 Priors are rows of the same normal equations: ``a``, the line's height where x = -K0, and the slope.
 """
@@ -25,7 +29,7 @@ from eventtape.arrays import FloatArray
 __all__ = ["FEW", "FITTED", "STUCK", "TUKEY", "UNKNOWN", "Priors", "kth_smallest", "robust_line"]
 
 Priors = tuple[float, float, float, float]
-Start = tuple[float, float, float]
+Start = tuple[float, float, float, float]
 
 FITTED, FEW, UNKNOWN, STUCK = 0, 1, 3, 4
 TUKEY = 3.44  # 85% efficient under normal errors; at 4.685 stale quotes of 2 to 4 errors still pull
@@ -99,38 +103,63 @@ def _try_line(
     inverse: FloatArray,
     weights: FloatArray,
     most: float,
+    least: float,
     best: Start,
     sizes: FloatArray,
     work: FloatArray,
 ) -> Start:
     """The better of a line and the best so far."""
-    below = 0.0
+    below, loss = 0.0, 0.0
+    bound, g = max(best[2], least), 1.0 / (least * TUKEY)
     for i in range(x.size):
         z = abs(y[i] - alpha + b * x[i]) * inverse[i]
         sizes[i] = z
-        below += weights[i] if z < best[2] else 0.0
+        below += weights[i] if z < bound else 0.0
+        t = max(1.0 - (z * g) ** 2, 0.0)
+        loss += weights[i] * (1.0 - t * t * t)
     if below < most or not b > 0.0:
         return best
     for i in range(x.size):
         work[i] = weights[i]
-    return alpha, b, _weighted_quantile(sizes, work, most)
+    q = max(_weighted_quantile(sizes, work, most), least)
+    if q < best[2] or (q == best[2] and loss < best[3]):
+        return alpha, b, q, loss
+    return best
 
 
 @njit(cache=True, error_model="numpy")
-def _start(x: FloatArray, y: FloatArray, inverse: FloatArray, K0: float, priors: Priors) -> Start:
-    """The starting line: level, slope and its weighted median of |r| / e (inf: no line)."""
-    a0, sa, b0, sb = priors
-    n = x.size
-    sizes, weights, work = np.empty(n), np.empty(n), np.empty(n)
+def _start_weights(inverse: FloatArray, weights: FloatArray) -> tuple[float, float]:
+    """Fill the weights of a start; their sum, and the middle 1 / e by weight."""
+    n = inverse.size
+    values, work = np.empty(n), np.empty(n)
     for i in range(n):
-        work[i] = inverse[i]
-    heaviest = _HEAVIEST * kth_smallest(work, n // 2)
+        values[i] = inverse[i]
+    heaviest = _HEAVIEST * kth_smallest(values, n // 2)
     total = 0.0
     for i in range(n):
-        weights[i] = min(inverse[i], heaviest)
+        values[i] = inverse[i]
+        work[i] = weights[i] = min(inverse[i], heaviest)
         total += weights[i]
+    return total, _weighted_quantile(values, work, 0.5 * total)
+
+
+@njit(cache=True, error_model="numpy")
+def _start(
+    x: FloatArray,
+    y: FloatArray,
+    inverse: FloatArray,
+    K0: float,
+    priors: Priors,
+    weights: FloatArray,
+    total: float,
+    least: float,
+) -> Start:
+    """The starting line: level, slope, its weighted median of |r| / e (inf: no line), its loss."""
+    a0, sa, b0, sb = priors
+    n = x.size
+    sizes, work = np.empty(n), np.empty(n)
     most = min(0.5 * total + total / n, total) * (1.0 - 1e-12)
-    best = (np.nan, np.nan, np.inf)
+    best = (np.nan, np.nan, np.inf, np.inf)
     half = n // 2
     for k in range(3 * n):
         i = k % n
@@ -147,7 +176,7 @@ def _start(x: FloatArray, y: FloatArray, inverse: FloatArray, K0: float, priors:
                 continue
             b = (a0 - y[i]) / (K0 + x[i])
         level = y[i] + b * x[i]
-        best = _try_line(level, b, x, y, inverse, weights, most, best, sizes, work)
+        best = _try_line(level, b, x, y, inverse, weights, most, least, best, sizes, work)
     return best
 
 
@@ -210,7 +239,7 @@ def _covariance(
 ) -> tuple[float, float, float]:
     """Sandwich covariance of level and slope: (var level, covariance, var slope).
 
-    Of few pairs, whose squared errors say nothing, the one that their scale implies.
+    Where their squared errors say nothing (``few``), the one that their scale implies.
     """
     n = x.size
     g = 1.0 / (s * TUKEY)
@@ -271,19 +300,30 @@ def _scale(
 
 @njit(cache=True, error_model="numpy")
 def robust_line(
-    x: FloatArray, y: FloatArray, inverse: FloatArray, K0: float, priors: Priors, spreads: bool
+    x: FloatArray,
+    y: FloatArray,
+    inverse: FloatArray,
+    K0: float,
+    priors: Priors,
+    spreads: bool,
+    rounding: float,
 ) -> tuple[float, float, float, float, float, float, int]:
-    """Level, slope, scale, their covariance, and the code of how it went."""
+    """Level, slope, scale, their covariance, and the code of how it went.
+
+    ``rounding``: standard error that the tick leaves in each y.
+    """
     nan = np.nan
     a0, sa, b0, sb = priors
     n = x.size
-    alpha, b, q = _start(x, y, inverse, K0, priors)
+    few = n < _FEW_POINTS
+    weights = np.empty(n)
+    total, middle = _start_weights(inverse, weights)
+    least = rounding * middle
+    for i in range(n):
+        least = max(least, 1e-8 * (abs(y[i]) + abs(x[i])) * inverse[i])  # prices as doubles
+    alpha, b, q, _ = _start(x, y, inverse, K0, priors, weights, total, least)
     if not math.isfinite(alpha):
         return nan, nan, nan, nan, nan, nan, UNKNOWN
-    few = n < _FEW_POINTS
-    least = 0.0
-    for i in range(n):  # prices as doubles
-        least = max(least, 1e-8 * (abs(y[i]) + abs(x[i])) * inverse[i])
     if few and spreads:
         least = 1.0
     s = max(1.4826 * (1.0 + 5.0 / max(n - 2, 1)) * q, least)
@@ -294,7 +334,7 @@ def robust_line(
             return nan, nan, nan, nan, nan, nan, STUCK
         if again < 2:
             s = max(_scale(alpha, b, s, x, y, inverse), least)
-    va, vab, vb = _covariance(alpha, b, s, x, y, inverse, K0, pa, pb, few)
+    va, vab, vb = _covariance(alpha, b, s, x, y, inverse, K0, pa, pb, few or s == least)
     if n < 3 and not spreads:  # a line through two points without a spread has no error
         va = vab = vb = nan
     return alpha, b, s, va, vab, vb, FEW if few else FITTED
