@@ -72,8 +72,9 @@ class StreamState(NamedTuple):
     ``rows`` ``(m, P)``, their columns and last z; ``seen`` ``(2, m)``, y and 1 / R.
     Chains: ``numbers`` ``(c, 15)`` (forward, discount, tau, tick, v_0, centre, half, log kappa,
     c^2, prior mean of lambda, columns p, changes since the last sum, rate, quotes used, forward's
-    error; ``discount`` is exp(-rate tau) where the rate is a number), ``lam`` ``(c, P)``, ``A`` ``(c, P, P)``, ``b``
-    and ``coefficients`` ``(c, P)``, ``x`` and ``grid`` ``(c, G)``, ``places`` ``(c, 7, G)``,
+    error; ``discount`` is exp(-rate tau) where the rate is a number), ``lam`` ``(c, P)``, ``A``
+    ``(c, P, P)``, ``b`` and ``coefficients`` ``(c, P)``, ``x`` and ``grid`` ``(c, G)``, ``places``
+    ``(c, 7, G)``,
     ``law`` ``(c, 3, G)``: total volatility, density, distribution.
     """
 
