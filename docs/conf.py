@@ -10,5 +10,7 @@ html_theme_options = {"description": "news into markets, with intervals", "page_
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
+# A type spelled out for readers: numpy expands ArrayLike into a page of unions
+autodoc_type_aliases = {"ArrayLike": "ArrayLike", "FloatArray": "FloatArray"}
 napoleon_google_docstring = False
 suppress_warnings = ["myst.header"]

@@ -2,7 +2,7 @@ r"""What a fitted smile says at a strike or of an event: density, probability, q
 
 All from the closed forms of :mod:`.breeden_litzenberger`, nothing is differenced. Errors are by the
 delta method: a quantity with slope s in the smile's coefficients and slope t in the forward has
-error^2 = |H s|^2 + (t e_F)^2, with t taken at a smile fixed in log-moneyness. They take the
+error^2 = \|H s\|^2 + (t e_F)^2, with t taken at a smile fixed in log-moneyness. They take the
 hyper-parameters as known. Pdf is per unit of strike; volatilities are per square root of a year.
 
 - Quantile: the K with Q(K) = p, error e_Q / q. Where the smile's distribution is not monotone and

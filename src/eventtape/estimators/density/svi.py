@@ -11,7 +11,7 @@ The density it implies per unit of strike is, with d2 = -k/sqrt(w) - sqrt(w)/2
     g(k) = (1 - k w'/(2w))^2 - w'^2/4 (1/w + 1/4) + w''/2,
 
 so that g < 0 anywhere is a butterfly arbitrage, whatever the fit looks like; and g is negative far
-out, or calls do not fall to nothing, unless the wings' slopes b (1 + |rho|) stay below 2. A smile
+out, or calls do not fall to nothing, unless the wings' slopes b (1 + \|rho\|) stay below 2. A smile
 can pass the eye and fail here: Vogt's example has w > 0 throughout and g down to -0.033.
 """
 
@@ -53,7 +53,7 @@ class Butterfly(NamedTuple):
     - ``negative``: ``(n, 2)``, the stretches of log strike on which g < 0; an end may be infinite.
     - ``min_variance``: the lowest total variance. At or below 0 there is no g (NaN), and
       ``negative`` are the stretches of negative variance.
-    - ``wing_slope``: b (1 + |rho|), the steeper wing; at most 2 (Lee 2004).
+    - ``wing_slope``: b (1 + abs(rho)), the steeper wing; at most 2 (Lee 2004).
     - ``free``: none of the above fails.
     """
 

@@ -98,8 +98,9 @@ class ParityForward(NamedTuple):
       brought; near 1 says that the options told nothing of it.
     - ``carry``: log(forward / spot) / tau, a year; ``dividend_yield``: rate less carry. NaN without
       a spot. Repo and dividends are one number here.
-    - ``scale``: size of the residuals, where 1 is that of prices uniform within bid and ask. NaN
-      where the quotes have no spread or no pair is left.
+    - ``scale``: size of the residuals, where 1 is that of prices uniform within bid and ask; not
+      less than what rounding to the tick leaves. NaN where the quotes have no spread or no pair is
+      left.
     - ``source``: parity, parity and priors, or carry (no pair left).
     - ``pairs_used``; ``fates`` ``(n_strikes,)`` of :class:`PairFate`; ``weights`` ``(n_strikes,)``
       from 0, not used, to 1.

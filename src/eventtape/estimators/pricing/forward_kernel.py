@@ -5,8 +5,9 @@ expected error e, what a price uniform over its bid and ask leaves in the differ
 ``e^2 = ((C_a - C_b)^2 + (P_a - P_b)^2) / 12``. Its four prices are rounded to the tick, which
 leaves tick^2 / 12 in the difference of the mids, as each price's error is uniform within a tick.
 The tick is the least step between prices of the dearer options of the pairs: cheap ones often have
-a finer one, and the dear one's is what C - P is rounded to. The line, its errors and its breakdown are those of
-``forward_line``; this file names the pairs that cannot be used and turns the line into a forward.
+a finer one, and the dear one's is what C - P is rounded to. The line, its errors and its breakdown
+are those of ``forward_line``; this file names the pairs that cannot be used and turns the line into
+a forward.
 """
 
 from __future__ import annotations
@@ -75,8 +76,10 @@ def _usable(
 
 
 @njit(cache=True, error_model="numpy")
-def _rounding(prices: FloatArray) -> float:
-    """Standard error of C - P from the tick; 0 where no two prices differ."""
+def _rounding(prices: FloatArray, spreads: bool) -> float:
+    """Standard error of C - P from the tick; 0 without spreads, or where no two prices differ."""
+    if not spreads:
+        return 0.0
     prices.sort()
     tick = np.inf
     for i in range(1, prices.size):
@@ -180,7 +183,7 @@ def parity_kernel(
     n = _usable(strikes, call_bids, call_asks, put_bids, put_asks, fates, x, y, e, dear)
     if n == 0:
         return _carry(priors)
-    rounding = _rounding(dear[: 2 * n])
+    dear = dear[: 2 * n]
     roots = np.empty(n)
     for i in range(n):
         roots[i] = x[i] + y[i]
@@ -191,8 +194,7 @@ def parity_kernel(
             return _carry(priors)
     x, y, e = x[:n], y[:n], e[:n]
     spreads = _inverse_errors(K0, near_money, x, e)  # e is its inverse from here on
-    if not spreads:  # no book, no tick
-        rounding = 0.0
+    rounding = _rounding(dear, spreads)
     alpha, b, s, va, vab, vb, code = robust_line(x, y, e, K0, priors, spreads, rounding)
     f = alpha / b
     if code <= FEW and (b < 2.0 * math.sqrt(vb) or not K0 + f > 0.0):

@@ -189,7 +189,7 @@ def normalised_implied_vol(beta: float, x: float) -> float:
     """S = vol sqrt(tau) of one option out of the money, for use in another kernel.
 
     ``beta`` is its undiscounted price over sqrt(F K), ``x`` is log(F / K) of either sign. NaN
-    where beta is not between 0 and exp(-|x| / 2).
+    where beta is not between 0 and ``exp(-abs(x) / 2)``.
     """
     a = abs(x)
     bound = exp_(-0.5 * a)
