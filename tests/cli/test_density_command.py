@@ -159,3 +159,15 @@ def test_help_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_dividends_are_dates_and_cash(tmp_path):
+    asked = ("--dividend", "2000-01-20:0.5", "--dividend", "2000-02-01T12:00Z:1")
+    done = run(tmp_path, "--simulate", 1, "--json", *asked)
+    assert json.loads(done.stdout)["config"]["dividends"] == [
+        {"ex_date": "2000-01-20T00:00:00Z", "cash": 0.5},
+        {"ex_date": "2000-02-01T12:00:00Z", "cash": 1.0},
+    ]
+    for wrong in ("2000-01-20", "2000-01-20:much", "soon:1", "2000-01-20:-1"):
+        with pytest.raises(InputError):
+            run(tmp_path, "--simulate", 1, "--dividend", wrong)

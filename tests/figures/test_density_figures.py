@@ -7,6 +7,7 @@ import pytest
 
 from eventtape.figures.density import cdf_figure, density_figure
 from eventtape.figures.density_surface import ridge_figure, term_figure, variance_figure
+from eventtape.figures.words import plain
 from eventtape.figures.smile import smile_figure, strikes_shown
 from eventtape.simulate.option_frame import option_frame
 from eventtape.studies.densities import run
@@ -39,7 +40,7 @@ def test_every_used_quote_is_one_bar_from_bid_to_ask(result):
     assert np.allclose(found["calls used"]["low"], 100.0 * calls["bid_vol"])
     assert np.allclose(found["calls used"]["high"], 100.0 * calls["ask_vol"])
     assert set(found["puts left out"]["fate"]) <= {
-        f"left out: {fate}" for fate in chain.quotes["fate"].unique()
+        f"left out: {plain(fate)}" for fate in chain.quotes["fate"].unique()
     }
     assert "true smile" in found
 

@@ -24,20 +24,10 @@ EX_DATES = (dt.date(2024, 12, 20), dt.date(2025, 3, 21))
 
 @pytest.fixture(scope="module")
 def quotes(data_folder):
-    """The quotes; ``preiv`` is the vendor's volatility of the quote itself, -1 where it has none.
-
-    ``iv``, which the reader takes, is the same with the gaps filled in.
-    """
     path = data_folder / "options" / FILE
     if not path.exists():
         pytest.skip(f"no options/{FILE} in the data folder (set EVENTTAPE_DATA)")
-    own = pl.read_parquet(path).select(
-        symbol=pl.col("option symbol").str.replace_all(" ", ""),
-        day=pl.col("date").str.to_date(),
-        vendor_quote_iv=pl.when(pl.col("preiv") > 0).then(pl.col("preiv")),
-    )
-    frame = read_option_quotes(path).frame.with_columns(day=pl.col("ts").dt.date())
-    return frame.join(own, on=["symbol", "day"], how="left")
+    return read_option_quotes(path).frame.with_columns(day=pl.col("ts").dt.date())
 
 
 @pytest.fixture(scope="module")

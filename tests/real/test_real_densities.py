@@ -128,7 +128,9 @@ def test_aapl_twenty_one_expiries(read):
 
 
 def test_index_of_2013_with_sizes(read):
-    """128 in the money, 20 one-sided, 8 of no volatility: 186 of 342. The noise is not the sizes'.
+    """128 in the money, 20 one-sided, 20 bids of a tick, 8 of no volatility: 166 of 342.
+
+    The noise is not the sizes'.
 
     sigma_P is to be multiplied by 3.5: hundreds of contracts do not make a quote that sure.
     """
@@ -137,10 +139,13 @@ def test_index_of_2013_with_sizes(read):
     check_laws(found)
     (density,) = found.densities
     fates = Counter(QuoteFate(int(fate)).name for fate in density.report.fates)
-    assert fates == {"USED": 186, "IN_THE_MONEY": 128, "ONE_SIDED": 20, "NO_VOLATILITY": 8}
+    assert fates == {
+        "USED": 166, "IN_THE_MONEY": 128, "ONE_SIDED": 20, "ONE_TICK": 20, "NO_VOLATILITY": 8
+    }  # fmt: skip
     assert density.forward == pytest.approx(1548.0, abs=1.0)
     assert 2.0 < density.report.noise_scale < 6.0
-    assert density.negative_mass < 5e-4
+    # Without bids of a tick its wings are held by less; no check fails by two errors
+    assert density.negative_mass < 7e-4
     assert sum(found.beyond.values()) == 0
 
 

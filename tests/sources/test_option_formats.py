@@ -402,7 +402,7 @@ def eod_new(**changes):
         "bid": [57.19, 47.0, 0.0],
         "Unadjusted close": [603.65, 597.57, 602.1],
         "iv": [0.209569, -1.0, -1.0],
-        "preiv": [0.209569, -1.0, -1.0],
+        "preiv": [0.20957, -1.0, -1.0],
         "delta": [0.909053, 0.0, 0.0],
         "vega": [0.34595, 0.0, 0.0],
         "open interest": [36167, 47000, 3],
@@ -415,6 +415,8 @@ def test_an_end_of_day_row_is_of_its_close_and_has_greeks_where_it_has_a_volatil
     assert report.dropped == {"expired": 1}
     assert stamps(frame) == ["2024-11-29T18:00:00Z", "2024-12-02T21:00:00Z"]
     assert frame["vendor_iv"].to_list() == [None, 0.209569]
+    assert frame["vendor_quote_iv"].to_list() == [None, 0.20957]
+    assert report.noted["vendor_quote_iv missing"] == 1
     assert frame["vendor_delta"].to_list() == [None, 0.909053]
     assert frame["vendor_vega"].to_list() == [None, 34.595]
     assert frame["underlying_price"].to_list() == [602.1, 603.65]
@@ -446,6 +448,7 @@ def test_the_older_end_of_day_layout_and_its_minis(write):
     assert report.format == "vendor end of day, older"
     assert report.dropped == {"adjusted or mini contract": 1, "expired": 1}
     assert stamps(frame, "expiry") == ["2015-01-16T21:00:00Z"]
+    assert frame["vendor_quote_iv"].to_list() == [None]
 
 
 def lean(**changes):
@@ -699,4 +702,4 @@ def test_an_unknown_answer_to_bad_rows_is_refused(parquet):
 
 
 def test_every_format_has_a_name():
-    assert len(set(OPTION_FORMATS)) == len(OPTION_FORMATS) == 14
+    assert len(set(OPTION_FORMATS)) == len(OPTION_FORMATS) == 16

@@ -10,6 +10,7 @@ from scipy.special import ndtr
 
 from eventtape.clock import parse_ns
 from eventtape.estimators.pricing.american import american
+from eventtape.estimators.pricing.binomial import binomial
 from eventtape.estimators.pricing.lognormal_mixture import lognormal
 from eventtape.simulate.option_chain import option_chain
 from eventtape.tape.chains import Chain
@@ -67,6 +68,22 @@ def american_chain(*, spot, rate, dividend_yield, vol, days, seed=1, name="TEST"
 
     made = option_chain(law, seed=seed, n_strikes=40, pricer=priced)
     return as_chain(made, style="american", spot=spot if known_spot else math.nan, name=name)
+
+
+def dividend_chain(*, spot=100.0, rate=0.05, vol=0.2, days=60, ex_days=10, cash=1.5, seed=1):
+    """Quotes around American prices, on a tree, of a stock that pays cash once before expiry."""
+    tau, paid = days / 365.0, ([ex_days / 365.0], [cash])
+    prepaid = spot - cash * math.exp(-rate * ex_days / 365.0)
+    law = lognormal(prepaid * math.exp(rate * tau), tau, vol)
+
+    def priced(strikes, is_call):
+        return binomial(
+            spot, strikes, tau, rate, 0.0, vol,
+            is_call=is_call, dividends=paid, dividend_model="escrowed",
+        ).price  # fmt: skip
+
+    made = option_chain(law, seed=seed, n_strikes=40, half_spread=(0.005, 0.0), pricer=priced)
+    return as_chain(made, style="american", spot=spot), law
 
 
 def vogt_chain(forward=10_000.0):

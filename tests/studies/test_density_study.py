@@ -24,7 +24,16 @@ from eventtape.studies.densities_findings import (
 )
 from eventtape.studies.densities_rows import DensitiesConfig
 from eventtape.tape.chains import chains
-from studies.density_chains import AT, american_chain, as_chain, lognormal_chain, some, vogt_chain
+from studies.density_chains import (
+    AT,
+    DAY,
+    american_chain,
+    as_chain,
+    dividend_chain,
+    lognormal_chain,
+    some,
+    vogt_chain,
+)
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +106,45 @@ def test_a_spot_that_is_off_moves_the_forward_as_the_documents_say():
     moved = wrong.density.forward / right.density.forward - 1.0
     assert moved == pytest.approx(-1e-4, abs=0.3e-4)
     assert -moved * 50.0 == pytest.approx(3.0 * right.density.forward_error, rel=0.2)
+
+
+def test_a_cash_dividend_comes_off_when_it_is_named():
+    """The tree that made the quotes is the model; the forward and rate were never told."""
+    chain, law = dividend_chain()
+    paid = ((AT + 10 * DAY, 1.5), (AT + 300 * DAY, 9.9))  # the second is after expiry
+    found = run([chain], DensitiesConfig(dividends=paid)).chains[0]
+    assert found.status is Status.OK
+    made = found.european.forward
+    assert abs(made.forward - law.forward) < 4.0 * made.forward_error + 1e-3
+    assert abs(made.rate - 0.05) < 4.0 * made.rate_error
+    assert found.atm_vol == pytest.approx(0.2, abs=1e-3)
+    told = contract(run([chain], DensitiesConfig(dividends=paid[:1])))["config"]["dividends"]
+    assert told == [{"ex_date": "2001-03-11T21:00:00Z", "cash": 1.5}]
+
+
+def test_a_cash_dividend_that_nobody_named_is_asked_for():
+    """Ex-date tomorrow: every call in the money goes tonight, and no yield does that."""
+    chain, law = dividend_chain(days=5, ex_days=1, cash=1.5)
+    refused = run([chain]).chains[0]
+    assert refused.status is Status.NOT_RESOLVED
+    assert "parity asks for a cash dividend of about 1.5" in refused.reason
+    assert "--dividend" in refused.reason
+    paid = ((AT + DAY, 1.5),)
+    named = run([chain], DensitiesConfig(dividends=paid, rate=0.05)).chains[0]
+    assert named.european.forward.forward == pytest.approx(law.forward, abs=0.02)
+    assert not run([dividend_chain(cash=1e-9)[0]]).chains[0].reason
+
+
+def test_a_european_chain_has_a_weak_prior_for_its_rate():
+    """Wide quotes of a week tell no rate: free, the slope says -40% a year, and is refused."""
+    made = lognormal_chain(days=7, vol=0.5, half_spread=(0.4, 0.05))
+    slope = np.where(made.is_call, 0.008 * (made.strikes - 100.0), 0.0)
+    chain = as_chain(made, bids=made.bids + 1.0 + slope, asks=made.asks + 1.0 + slope)
+    chain = chain._replace(bids=np.maximum(chain.bids, 0.01))
+    for settlement, prior in (("cash", 0.03), ("coin", 0.0)):
+        found = run([chain._replace(settlement=settlement)]).chains[0].european.forward
+        assert abs(found.rate - prior) < 2.0 * 0.05
+        assert found.rate_share > 0.5
 
 
 def test_a_given_rate_spot_and_yield_are_used():
@@ -279,6 +327,7 @@ def test_progress_counts_every_chain():
         ({"spot": -1.0}, "spot"),
         ({"rate": 5.0}, "rate"),
         ({"dividend_yield": 2.0}, "dividend_yield"),
+        ({"dividends": ((AT, 0.0),)}, "dividends"),
         ({"exercise": "bermudan"}, "exercise"),
         ({"size_weight": "half"}, "size_weight"),
         ({"probabilities": (0.0, 0.5)}, "probabilities"),

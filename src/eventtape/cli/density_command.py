@@ -55,6 +55,12 @@ def density(
     dividend_yield: Annotated[
         float | None, typer.Option(help="Per year, continuous; else from spot and forward.")
     ] = None,
+    dividend: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DATE:AMOUNT", help="Ex-date and cash a share; may be given several times."
+        ),
+    ] = None,
     american: Annotated[
         bool | None,
         typer.Option(
@@ -92,6 +98,7 @@ def density(
         rate=rate,
         spot=spot,
         dividend_yield=dividend_yield,
+        dividends=tuple(_dividend(each) for each in dividend or []),
         exercise="as given" if american is None else "american" if american else "european",
         size_weight=size_weight,  # type: ignore[arg-type] # the config says which there are
         level=level,
@@ -122,6 +129,18 @@ def density(
         from eventtape.cli.density_screen import show_densities
 
         show_densities(result, report)
+
+
+def _dividend(text: str) -> tuple[int, float]:
+    """Ex-date in ns, its midnight UTC unless a time is given, and cash a share."""
+    from eventtape.clock import parse_ns
+
+    day, _, cash = text.rpartition(":")
+    try:
+        return parse_ns(day if "T" in day else f"{day}T00:00Z"), float(cash)
+    except ValueError:
+        wanted = "--dividend DATE:AMOUNT, such as 2023-09-15:1.58"
+        raise InputError(wanted, met=text) from None
 
 
 def _asked(
@@ -225,6 +244,7 @@ def one_underlying(config: DensitiesConfig, chains: tuple[Chain, ...]) -> None:
     """Refuse one spot or yield for several underlyings."""
     names = sorted({chain.underlying for chain in chains})
     given = [n for n in ("spot", "dividend_yield") if getattr(config, n) is not None]
+    given += ["dividend"] if config.dividends else []
     if given and len(names) > 1:
         option = f"--{given[0].replace('_', '-')}"
         wanted = f"one underlying for {option} (choose it with --underlying)"

@@ -269,6 +269,8 @@ def _section(part: _Part, boxes: dict[str, str]) -> Html:
 def _remake(result: DensitiesResult, command: str) -> Html:
     fields = dataclasses.fields(result.config)
     rows = [(f.name, setting(getattr(result.config, f.name))) for f in fields]
+    paid = [f"{format_ns(ns)[:10]} {cash:g}" for ns, cash in result.config.dividends]
+    rows = [(name, (named(paid, 9) or "none") if name == "dividends" else v) for name, v in rows]
     return element(
         "section",
         element("h2", "Make it again", id="remake"),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from eventtape.arrays import Status
+from eventtape.estimators.density.fit import SmileReport
 from eventtape.report.cells import DASH, refused
 from eventtape.report.html import Column, Html, badge, element, table
 from eventtape.studies.densities_findings import (
@@ -258,10 +259,17 @@ def fate_table(result: DensitiesResult) -> Html:
                 f"{chain.median_age_s:.0f} s" if math.isfinite(chain.median_age_s) else DASH,
                 DASH if fit is None else f"{fit.noise_scale:.2f}",
                 DASH if fit is None else f"{fit.misfit:.2f}",
-                DASH if fit is None else f"{fit.size_weight:.2f} ± {fit.size_weight_error:.2f}",
+                _weight(fit),
             )
         )
     return table("Quotes", _columns(names, text=(0, 3)), rows)
+
+
+def _weight(fit: SmileReport | None) -> str:
+    """The weight of sizes; a dash where no sizes differ."""
+    if fit is None or not math.isfinite(fit.size_weight):
+        return DASH
+    return f"{fit.size_weight:.2f} ± {fit.size_weight_error:.2f}"
 
 
 def _when(chain: ChainDensity, result: DensitiesResult) -> Html:

@@ -33,10 +33,11 @@ from eventtape.sources.deribit import (
 from eventtape.sources.deribit_rest import load_deribit_book, load_deribit_last_trades, result_rows
 from eventtape.sources.files import load_json, parse_csv, read_bytes
 from eventtape.sources.lean_options import load_lean_options
-from eventtape.sources.option_files_rows import BadRows, Given, Ledger, OptionRows
+from eventtape.sources.option_files_rows import BadRows, Given, Ledger, OptionRows, finished
 from eventtape.sources.option_files_tables import load_table, wide_to_long
 from eventtape.sources.thetadata import load_thetadata
 from eventtape.sources.vendor_eod import load_vendor_eod
+from eventtape.tape import OPTION_QUOTE, OPTION_TRADE, Record
 
 __all__ = ["OPTION_FORMATS", "read_option_quotes", "read_option_trades"]
 
@@ -50,7 +51,22 @@ class _Format(NamedTuple):
     load: Loader
 
 
+def _load_rows_of(record: Record) -> Loader:
+    """The loader of files that ``eventtape fetch`` or a user wrote in the tape's own columns."""
+
+    def load(table: pl.DataFrame, given: Given, ledger: Ledger) -> OptionRows:
+        del given
+        for name, column in record.columns.items():
+            if table[name].dtype != column.dtype:
+                met = str(table[name].dtype)
+                raise ledger.fault(f"values of type {column.dtype}", met=met, column=name)
+        return finished(table.select(list(record.columns)), ledger, record)
+
+    return load
+
+
 _QUOTES = {
+    "eventtape option quotes": _Format(tuple(OPTION_QUOTE.columns), _load_rows_of(OPTION_QUOTE)),
     "deribit chain snapshots": _Format(
         ("instrument", "bid_price_usd", "ask_price_usd", "commit_time"), load_deribit_chains
     ),
@@ -74,6 +90,7 @@ _QUOTES = {
     "thetadata": _Format(("right", "strike", "bid", "ask"), load_thetadata),
 }
 _TRADES = {
+    "eventtape option trades": _Format(tuple(OPTION_TRADE.columns), _load_rows_of(OPTION_TRADE)),
     "deribit trades by minute": _Format(
         ("ts_utc_minute", "instrument", "price_btc"), load_deribit_trades
     ),

@@ -2,8 +2,9 @@
 
 Two layouts of one vendor. The older CSV has padded column names (``under``, ``put/call``, ``implied
 vol``, ``nonstd``); the newer has ``option symbol``, ``Call/Put``, ``iv`` and the underlying's
-unadjusted close. A row says its date alone: it is stamped at the close of that session. A
-volatility of 0 or -1 is missing, and its Greeks with it. Contracts on the day they expire, or
+unadjusted close. ``iv`` is filled in from other strikes where a quote has no volatility; ``preiv``
+is that of the quote itself. A row says its date alone: it is stamped at the close of that session.
+A volatility of 0 or -1 is missing, and its Greeks with it. Contracts on the day they expire, or
 listed after it, are left out, and so are the minis and adjusted contracts of the older file, whose
 root ends in a digit.
 """
@@ -43,6 +44,7 @@ def load_vendor_eod(table: pl.DataFrame, given: Given, ledger: Ledger) -> Option
         session_closes(dates_of(table["date"], ledger)).alias("ts"),
         *(ledger.number(table, name).alias(name) for name in ("bid", "ask")),
         iv.alias("vendor_iv"),
+        ledger.maybe(table, "preiv").alias("vendor_quote_iv"),
         *(
             pl.when(known).then(ledger.maybe(table, name)).alias(f"vendor_{name}")
             for name in _GREEKS

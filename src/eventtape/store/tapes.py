@@ -1,8 +1,9 @@
 """A tape in the lake and back: each feed's records by kind, and a table that says what they are.
 
-Tables ``tape_bar``, ``tape_probability``, ``tape_trade``, ``tape_result`` hold the records and
-``tape_feeds`` one row a feed (label, kind, clock, source), all partitioned by dataset, venue and
-code. A whole tape is one commit: a reader sees the old tape or the new one.
+Tables ``tape_bar``, ``tape_probability``, ``tape_trade``, ``tape_result``, ``tape_option_quote``
+and ``tape_option_trade`` hold the records and ``tape_feeds`` one row a feed (label, kind, clock,
+source), all partitioned by dataset, venue and code. A whole tape is one commit: a reader sees the
+old tape or the new one.
 """
 
 from __future__ import annotations
@@ -15,12 +16,25 @@ import polars as pl
 from eventtape.errors import InputError
 from eventtape.store.lake import Lake
 from eventtape.store.parquet import Write
-from eventtape.tape import BAR, PROBABILITY, RESULT, TRADE, Feed, Instrument, Record, Tape, check
+from eventtape.tape import (
+    BAR,
+    OPTION_QUOTE,
+    OPTION_TRADE,
+    PROBABILITY,
+    RESULT,
+    TRADE,
+    Feed,
+    Instrument,
+    Record,
+    Tape,
+    check,
+)
 
 __all__ = ["datasets", "read_tape", "write_tape"]
 
 FEEDS = "tape_feeds"
-RECORDS = {record.name: record for record in (BAR, PROBABILITY, RESULT, TRADE)}
+KINDS = (BAR, OPTION_QUOTE, OPTION_TRADE, PROBABILITY, RESULT, TRADE)
+RECORDS = {record.name.replace(" ", "_"): record for record in KINDS}  # as folders name them
 
 
 def write_tape(lake: Lake, dataset: str, feeds: Iterable[Feed]) -> int:
@@ -52,7 +66,7 @@ def _partition(dataset: str, instrument: Instrument, record: Record) -> dict[str
         "dataset": dataset,
         "venue": instrument.venue,
         "code": instrument.code,
-        "record": record.name,
+        "record": _folder(record),
     }
 
 
@@ -73,7 +87,11 @@ def _writes(dataset: str, order: int, feed: Feed) -> tuple[Write, Write]:
 
 
 def _table(record: Record) -> str:
-    return f"tape_{record.name}"
+    return f"tape_{_folder(record)}"
+
+
+def _folder(record: Record) -> str:
+    return next(name for name, known in RECORDS.items() if known is record)
 
 
 def _feed(lake: Lake, dataset: str, row: dict[str, Any]) -> Feed:

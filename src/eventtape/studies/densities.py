@@ -25,10 +25,11 @@ from eventtape.estimators.pricing.terminal_law import TerminalLaw
 from eventtape.studies.densities_european import (
     EuropeanChain,
     Known,
+    asks_for_dividend,
     european_chain,
     surface_rate,
 )
-from eventtape.studies.densities_reading import as_row
+from eventtape.studies.densities_reading import WITH_NUMBERS, as_row
 from eventtape.studies.densities_rows import (
     ChainDensity,
     DensitiesConfig,
@@ -40,6 +41,8 @@ from eventtape.tape.chains import Chain
 __all__ = ["densities", "run"]
 
 Progress = Callable[[str, int, int | None], None]
+_SEVERAL = 2
+_MANY_DIVIDENDS = 0.5  # years
 _LEAST = 3  # quotes with both sides: below, nothing can be said of a forward or a smile
 
 
@@ -119,7 +122,12 @@ def _prepared(
     chains: Sequence[Chain], config: DensitiesConfig, tell: Progress, done: int, total: int
 ) -> list[_Prepared]:
     """Each chain made European; American ones again at the spot and rate their surface shows."""
-    given = Known(rate=config.rate, spot=config.spot, dividend_yield=config.dividend_yield)
+    given = Known(
+        rate=config.rate,
+        spot=config.spot,
+        dividend_yield=config.dividend_yield,
+        dividends=config.dividends,
+    )
     source = "parity" if config.rate is None else "given"
     nearest = _spotless(chains, config)
     known, out = given, []
@@ -132,7 +140,7 @@ def _prepared(
         )
     shared = _shared_rate(out) if config.rate is None else None
     if shared is None:
-        return out
+        return _paying(out, given)
     known = given._replace(rate=shared[0], rate_error=shared[1])
     if nearest is not None:
         known = _with_spot(_european(nearest, known, config, source), known)
@@ -143,7 +151,37 @@ def _prepared(
         ]
         rate, error = _shared_rate(out) or shared
         known = known._replace(rate=rate, rate_error=error)
-    return [_at_rate(one, known, config) for one in out]
+    return _paying([_at_rate(one, known, config) for one in out], given)
+
+
+def _paying(prepared: list[_Prepared], given: Known) -> list[_Prepared]:
+    """Refuse chains whose parity asks for a cash dividend that nobody named.
+
+    Where several ask, so do those after them whose residuals are too few or too wide to show it;
+    over half a year dividends are many, and a yield will do.
+    """
+    cash = [
+        asks_for_dividend(p.chain, given, p.european) if p.american and p.european else 0.0
+        for p in prepared
+    ]
+    asking = [p.chain.expiry_ns for p, paid in zip(prepared, cash, strict=True) if paid > 0.0]
+    out = []
+    for one, paid in zip(prepared, cash, strict=True):
+        follows = (
+            one.american
+            and one.status is Status.OK
+            and len(asking) >= _SEVERAL
+            and one.chain.expiry_ns > min(asking)
+            and one.chain.tau < _MANY_DIVIDENDS
+        )
+        if paid > 0.0:
+            sum_ = f"a cash dividend of about {paid:.2g} before expiry"
+        else:
+            sum_ = "the cash dividend that nearer expiries ask for"
+        reason = f"parity asks for {sum_} (--dividend), which no yield stands in for"
+        refused = one._replace(status=Status.NOT_RESOLVED, reason=reason)
+        out.append(refused if paid > 0.0 or follows else one)
+    return out
 
 
 def _shared_rate(prepared: Sequence[_Prepared]) -> tuple[float, float] | None:
@@ -233,7 +271,7 @@ def _surface(
     """The checks of every expiry that has a law; of two chains that expire together the first."""
     laws: dict[int, Density] = {}
     for one, law in zip(prepared, fitted, strict=True):
-        if law is not None and law.status is Status.OK:
+        if law is not None and law.status in WITH_NUMBERS:
             laws.setdefault(one.chain.expiry_ns, law)
     report: ArbitrageReport | None = None
     if laws:

@@ -32,8 +32,13 @@ def contract(result: DensitiesResult) -> dict[str, Any]:
         "data": result.data,
         "notes": list(result.notes),
         "config": {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in dataclasses.asdict(result.config).items()
+            **{
+                name: list(value) if isinstance(value, tuple) else value
+                for name, value in dataclasses.asdict(result.config).items()
+            },
+            "dividends": [
+                {"ex_date": format_ns(ns), "cash": cash} for ns, cash in result.config.dividends
+            ],
         },
         "findings": [{"text": f.text, "status": str(f.status)} for f in findings(result)],
         "chains": [_chain(chain, result) for chain in result.chains],

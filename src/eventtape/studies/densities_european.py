@@ -10,31 +10,50 @@ rounds: premia at the rate r and yield q so far come off (:mod:`~eventtape.estim
     q = r - log(F / S) / tau
 
 until neither moves by a twentieth of its error. Without a spot the yield is the one handed in, else
-0, and S = F exp((q - r) tau). A short chain says little of a rate; then a weak prior of 3% +- 3% a
-year stands in for the one nobody gave, or the rate its surface shows (:func:`surface_rate`), and
-``rate_share`` says so. The errors take the spot as exact.
+0, and S = F exp((q - r) tau). The errors take the spot as exact.
+
+Cash dividends D_i before expiry, at t_i, are no yield: calls are exercised the night before and at
+no other time. Then the premia are those of a tree in which the prepaid forward X is lognormal and
+the stock is X and what is still to be paid (escrowed,
+:mod:`~eventtape.estimators.pricing.binomial`)::
+
+    X = F exp((q - r) tau),    S = X + sum D_i exp(-r t_i),    q the yield handed in, else 0,
+
+so no spot is needed and none is used. A yield in place of a dividend bends parity: where none was
+handed in and residuals are large while spot less prepaid forward is a sum of money, the chain is
+refused and the reason names the sum (:func:`asks_for_dividend`).
+
+A short chain says little of a rate; then a weak prior stands in for the one nobody gave, 3% +- 3% a
+year (European: 3% +- 5%; settled in coin 0 +- 5%), or the rate its surface shows
+(:func:`surface_rate`), and ``rate_share`` says so.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from eventtape.arrays import BoolArray, FloatArray, Status
+from eventtape.estimators.pricing.binomial import binomial
+from eventtape.estimators.pricing.binomial_implied_vol import binomial_implied_vol
 from eventtape.estimators.pricing.deamericanise import deamericanise
 from eventtape.estimators.pricing.forward import (
     ForwardSource,
     ParityForward,
     forward_from_parity,
 )
-from eventtape.tape.chains import Chain
+from eventtape.tape.chains import YEAR_NS, Chain
 
-__all__ = ["EuropeanChain", "Known", "european_chain", "surface_rate"]
+__all__ = ["EuropeanChain", "Known", "asks_for_dividend", "european_chain", "surface_rate"]
 
 _RATE, _RATE_ERROR = 0.03, 0.03  # a year, where nothing else is known of it
+_LOOSE_ERROR = 0.05  # of Europeans: their parity needs no premia at that rate
+_STEPS = 200  # of the tree of dividends: premia to .0002 at a spot of 450
+_LUMP = 1.5e-3  # of the spot: three times what a spot may be off
+_BENT = 2.5  # residuals, where 1 is prices uniform in their spreads
 _GIVEN_ERROR = 0.005
 _SURE = 0.01  # a rate known better than this speaks for its surface
 _ROUNDS = 20
@@ -43,12 +62,22 @@ _NEAR = 0.05  # where premia hardly tilt the line, for the first forward
 
 
 class Known(NamedTuple):
-    """What is known of a chain beforehand; None where nothing is."""
+    """What is known of a chain beforehand; None where nothing is.
+
+    ``dividends``: ex-date in ns and cash a share; those not before expiry do not count.
+    """
 
     rate: float | None = None
     rate_error: float = _GIVEN_ERROR
     spot: float | None = None
     dividend_yield: float | None = None
+    dividends: tuple[tuple[int, float], ...] = ()
+
+    def paid(self, chain: Chain) -> tuple[FloatArray, FloatArray]:
+        """Years to each dividend before the chain's expiry, and its cash."""
+        mine = [(ns, cash) for ns, cash in self.dividends if chain.at_ns < ns < chain.expiry_ns]
+        times = np.array([(ns - chain.at_ns) / YEAR_NS for ns, _ in mine])
+        return times, np.array([cash for _, cash in mine])
 
 
 class EuropeanChain(NamedTuple):
@@ -92,11 +121,29 @@ def surface_rate(forwards: Sequence[ParityForward]) -> tuple[float, float] | Non
     return mean, max(1.0 / math.sqrt(float(weight.sum())), spread, _GIVEN_ERROR)
 
 
+def asks_for_dividend(chain: Chain, known: Known, made: EuropeanChain) -> float:
+    """Cash that an American chain's parity says is paid before expiry; 0 where it does not.
+
+    Asked only where neither yield nor dividends were handed in and a spot is known: spot less
+    prepaid forward is more than the spot may be off, and pairs are off the line, or there is none.
+    """
+    found, told = made.forward, known.dividend_yield is not None or known.dividends
+    if told or not (math.isfinite(made.spot) and math.isfinite(found.forward)):
+        return 0.0
+    rate = _RATE if known.rate is None else known.rate
+    cash = made.spot - found.forward * math.exp(-rate * chain.tau)
+    bent = made.status is not Status.OK or found.scale > _BENT
+    return cash if bent and cash > _LUMP * made.spot else 0.0
+
+
 def _european(chain: Chain, known: Known, spot: float | None) -> EuropeanChain:
     n = chain.strikes.size
-    found = _parity(chain, chain.bids, chain.asks, known, known.spot, known.rate, known.rate_error)
+    r, r_error = known.rate, known.rate_error
+    if r is None:
+        r, r_error = 0.0 if chain.settlement == "coin" else _RATE, _LOOSE_ERROR
+    found = _parity(chain, chain.bids, chain.asks, known, known.spot, r, r_error)
     if found.pairs_used == 0 and known.spot is None and spot is not None:
-        found = _parity(chain, chain.bids, chain.asks, known, spot, known.rate, known.rate_error)
+        found = _parity(chain, chain.bids, chain.asks, known, spot, r, r_error)
     status, reason = _verdict(found)
     spot = math.nan if spot is None else spot
     nothing = np.zeros(n, np.bool_)
@@ -113,21 +160,18 @@ def _american(chain: Chain, known: Known, spot: float | None) -> EuropeanChain:
     found = _parity(chain, chain.bids, chain.asks, known, None, r, r_error, near_money=_NEAR)
     if found.pairs_used == 0 and spot is not None:
         found = _parity(chain, chain.bids, chain.asks, known, spot, r, r_error)
+    # Which puts far in the money are left is their noise's choice; only a free rate needs them
+    near = _NEAR if given and known.paid(chain)[0].size else None
     bids, asks, premium = (np.full(n, math.nan) for _ in range(3))
     at_exercise, rounds, rested = np.zeros(n, np.bool_), 0, False
-    after, rate, before = found, found.rate, math.nan
+    after, rate, before = found, r, math.nan
     while math.isfinite(after.forward) and rounds < _ROUNDS and not rested:
         found, last_forward = after, after.forward
         # A negative rate out of a short chain's slope would give an option two boundaries
         at_rate = max(rate, 0.0)
-        start, q = _carried(last_forward, at_rate, chain.tau, spot, known.dividend_yield)
-        made = deamericanise(
-            _zero_as_none(chain.bids), chain.asks, start, chain.strikes, chain.tau, at_rate, q,
-            is_call=chain.is_call,
-        )  # fmt: skip
-        bids, asks, premium = made.bid, made.ask, made.premium
+        bids, asks, premium = _without_premia(chain, known, last_forward, at_rate, spot)
         at_exercise = _silent(chain.bids, bids) | _silent(chain.asks, asks)
-        after = _parity(chain, bids, asks, known, None, r, r_error)
+        after = _parity(chain, bids, asks, known, None, r, r_error, near_money=near)
         if after.pairs_used == 0:
             after = found
             break
@@ -147,10 +191,54 @@ def _american(chain: Chain, known: Known, spot: float | None) -> EuropeanChain:
         if swing > after.forward_error:
             status, reason = Status.NO_CONVERGENCE, "premia and forward do not come to rest"
         after = after._replace(forward_error=math.hypot(after.forward_error, swing))
+    if status is Status.OK and not given and after.rate < 0.0 and after.scale > _BENT:
+        status, reason = Status.NOT_RESOLVED, "calls and puts agree on no rate of 0 or more"
     known_spot = math.nan if spot is None else spot
     return EuropeanChain(
         bids, asks, premium, at_exercise, after, known_spot, rounds, status, reason
     )
+
+
+def _without_premia(
+    chain: Chain, known: Known, forward: float, rate: float, spot: float | None
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """European bids and asks at a forward and a rate, and the premium of the mids."""
+    bids, tau = _zero_as_none(chain.bids), chain.tau
+    times, cash = known.paid(chain)
+    if not times.size:
+        start, q = _carried(forward, rate, tau, spot, known.dividend_yield)
+        made = deamericanise(
+            bids, chain.asks, start, chain.strikes, tau, rate, q, is_call=chain.is_call
+        )
+        return made.bid, made.ask, made.premium
+    q = known.dividend_yield or 0.0
+    still = float(cash @ np.exp(-rate * times))
+    option = (forward * math.exp((q - rate) * tau) + still, chain.strikes, tau, rate, q)
+    low, high = (
+        _off_tree(price, option, chain.is_call, (times, cash)) for price in (bids, chain.asks)
+    )
+    return low, high, 0.5 * (bids + chain.asks) - 0.5 * (low + high)
+
+
+def _off_tree(
+    price: FloatArray,
+    option: tuple[float, FloatArray, float, float, float],
+    is_call: BoolArray,
+    dividends: tuple[FloatArray, FloatArray],
+) -> FloatArray:
+    """What the tree that gives an American price gives the European one; NaN where none does."""
+    spot, strikes, tau, rate, q = option
+    tree: dict[str, Any] = {
+        "steps": _STEPS, "dividends": dividends, "dividend_model": "escrowed",
+    }  # fmt: skip
+    vol = binomial_implied_vol(price, spot, strikes, tau, rate, q, is_call=is_call, **tree).vol
+    out, there = np.full(vol.size, math.nan), np.isfinite(vol)
+    if there.any():
+        out[there] = binomial(
+            spot, strikes[there], tau, rate, q, vol[there],
+            is_call=is_call[there], exercise="european", **tree,
+        ).price  # fmt: skip
+    return out
 
 
 def _carried(
@@ -196,8 +284,14 @@ def _parity(
         rate=rate,
         rate_error=None if rate is None else rate_error,
         dividend_yield=None if spot is None else known.dividend_yield,
+        dividends=0.0 if spot is None else _value_today(chain, known, rate),
         near_money=near_money,
     )
+
+
+def _value_today(chain: Chain, known: Known, rate: float | None) -> float:
+    times, cash = known.paid(chain)
+    return float(cash @ np.exp(-(rate or 0.0) * times))
 
 
 def _verdict(found: ParityForward) -> tuple[Status, str]:

@@ -163,9 +163,10 @@ def _chain(chain: ChainDensity, level: float) -> Finding:
     text = (
         f"{chain.name} ({chain.days:.1f} days): forward "
         f"{price_with_error(at.forward, at.forward_error)}, volatility at it {vol:.2f}% "
-        f"({level:.0%} band ± {error:.2f}), {_quantiles(chain)}."
+        f"({level:.0%} band ± {error:.2f}), {_quantiles(chain)}"
+        f"{f'; {chain.reason}' if chain.reason else ''}."
     )
-    return Finding(text, Status.OK)
+    return Finding(text, chain.status)
 
 
 def _quantiles(chain: ChainDensity) -> str:

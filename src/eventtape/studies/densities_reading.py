@@ -22,7 +22,7 @@ from eventtape.studies.densities_european import EuropeanChain
 from eventtape.studies.densities_rows import ChainDensity, DensitiesConfig, Surface
 from eventtape.tape.chains import Chain
 
-__all__ = ["FATE_WORDS", "as_row"]
+__all__ = ["FATE_WORDS", "WITH_NUMBERS", "as_row"]
 
 FATE_WORDS = {
     QuoteFate.USED: "used",
@@ -34,13 +34,18 @@ FATE_WORDS = {
     QuoteFate.NO_VOLATILITY: "outside the bounds of arbitrage",
     QuoteFate.IN_THE_MONEY: "in the money",
     QuoteFate.OUTLIER: "off the smile",
+    QuoteFate.ONE_TICK: "a bid of one tick",
 }
 _AT_EXERCISE = "worth exercising at once"
 _NO_FIT = "no density"
 _FAR = 1e-4  # probability beyond which a simulated truth is not drawn as a volatility
+WITH_NUMBERS = (Status.OK, Status.NOT_RESOLVED)  # of a fit
 _FITS = {
     Status.TOO_FEW: "under five quotes with a volatility",
-    Status.NOT_IDENTIFIED: "the quotes have no smile: one price at all strikes, or no volatility",
+    Status.NOT_IDENTIFIED: (
+        "the quotes have no smile: one price at all strikes, no volatility, or another forward"
+    ),
+    Status.NOT_RESOLVED: "more detail than the fit carries: the errors are too small",
     Status.NO_CONVERGENCE: "the fit does not come to rest",
 }
 
@@ -60,7 +65,7 @@ def as_row(
     status, reason = before
     if law is not None and status is Status.OK:
         status, reason = law.status, _FITS.get(law.status, "")
-    found = law if status is Status.OK else None
+    found = law if law is not None and law.status in WITH_NUMBERS else None
     quotes = _quotes(chain, european, law, american=american)
     read: dict[str, Any] = dict.fromkeys(("quantiles", "moments", "tails", "repaired"))
     atm = error = skew = math.nan
@@ -128,7 +133,7 @@ def _quotes(
     fates = [_NO_FIT] * n
     if law is not None:
         fates = [FATE_WORDS[QuoteFate(int(fate))] for fate in law.report.fates]
-    if law is not None and law.status is Status.OK and n:
+    if law is not None and law.status in WITH_NUMBERS and n:
         at = density_at(law.smile, chain.strikes)
         vols["fitted_vol"], vols["vol_error"] = at.vol, at.vol_error
     if made is not None and american:

@@ -42,7 +42,8 @@ class DensitiesConfig:
     """Every choice of the study.
 
     - ``rate``, ``dividend_yield``: continuous, a year; ``spot``: of today. None where not known:
-      then parity says.
+      then parity says. ``dividends``: ex-dates in ns and cash a share, positive; what is not before
+      an expiry does not count there.
     - ``exercise``: how the options are read, whatever their rows say.
     - ``size_weight``: what sizes say of a value (:func:`~.density.fit.fit_density`).
     - ``probabilities``: of the quantiles; ``level``: of the bands.
@@ -53,6 +54,7 @@ class DensitiesConfig:
     rate: float | None = None
     spot: float | None = None
     dividend_yield: float | None = None
+    dividends: tuple[tuple[int, float], ...] = ()
     exercise: Exercise = "as given"
     size_weight: SizeWeight = "fitted"
     probabilities: tuple[float, ...] = (0.05, 0.5, 0.95)
@@ -72,6 +74,10 @@ class DensitiesConfig:
             if value is not None and not abs(value) < 1.0:
                 wanted = "a part of one a year (0.05 is 5%)"
                 raise InputError(wanted, met=value, column=name)
+        for _, cash in self.dividends:
+            if not 0.0 < cash < math.inf:
+                wanted = "a dividend above 0, in cash a share"
+                raise InputError(wanted, met=cash, column="dividends")
         if self.exercise not in EXERCISES:
             raise InputError(f"one of {', '.join(EXERCISES)}", met=self.exercise, column="exercise")
         if self.size_weight not in {"fitted", "mid", "microprice"}:
@@ -116,7 +122,8 @@ class ChainDensity:
       ``truth_cdf`` where the quotes are simulated, ``repaired_pdf`` where repair was asked.
     - ``skew``: slope of the volatility in log-strike at the forward, with ``moments`` the skewness.
     - ``violations``: failed checks of this expiry, calendar against the expiry before it included.
-    - ``status``, ``reason``: ``OK``, or why every number is NaN.
+    - ``status``, ``reason``: ``OK``; ``NOT_RESOLVED`` with a density: its errors are too small
+      (``reason``); else why every number is NaN.
     """
 
     underlying: str
@@ -170,7 +177,7 @@ class ChainDensity:
     @property
     def found(self) -> bool:
         """Whether there is a density."""
-        return self.status is Status.OK
+        return not self.grid.is_empty()
 
     @property
     def truth_distance(self) -> float:

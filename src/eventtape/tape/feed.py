@@ -16,7 +16,7 @@ from eventtape.tape.records import TIME, Record
 
 __all__ = ["Feed", "Instrument", "Kind", "Tape", "times_ns"]
 
-Kind = Literal["event contract", "crypto", "currency", "future", "etf", "stock", "news"]
+Kind = Literal["event contract", "crypto", "currency", "future", "etf", "stock", "option", "news"]
 
 
 class Instrument(NamedTuple):

@@ -163,6 +163,7 @@ OPTION_QUOTE = Record(
         "coin_bid": _MAYBE_PRICE,
         "coin_ask": _MAYBE_PRICE,
         "vendor_iv": _MAYBE_PRICE,
+        "vendor_quote_iv": _MAYBE_PRICE,
         "vendor_bid_iv": _MAYBE_PRICE,
         "vendor_ask_iv": _MAYBE_PRICE,
         "vendor_delta": _MAYBE,
@@ -180,9 +181,11 @@ OPTION_QUOTE = Record(
 Prices are in the unit of the strike. A side nobody quotes is null (vendors write 0). A coin-settled
 price is multiplied by ``underlying_price`` (the index) and stands as it came in ``coin_bid`` and
 ``coin_ask``. ``mark`` is the vendor's model or settlement price, ``forward_price`` its forward of
-that expiry. ``style`` is european or american; ``settlement`` is cash (in the strike's currency),
-physical or inverse (in the coin). Volatilities are per square root of a year (0.2 = 20%), vega and
-rho per 1.00, theta per year. Locked and crossed quotes are kept: every consumer says what it does.
+that expiry. ``vendor_quote_iv`` is its volatility of the quote itself where ``vendor_iv`` is filled
+in from other strikes. ``style`` is european or american; ``settlement`` is cash (in the strike's
+currency), physical or inverse (in the coin). Volatilities are per square root of a year (0.2 =
+20%), vega and rho per 1.00, theta per year. Locked and crossed quotes are kept: every consumer says
+what it does.
 """
 
 OPTION_TRADE = Record(

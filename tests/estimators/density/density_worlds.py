@@ -68,10 +68,20 @@ def _miss(v, forward, strike, call, price):
     return float(black(forward, strike, v, call)) - price
 
 
+def plain_places(x, centre, half):
+    """U at x and its first two derivatives: x compressed, and within 1 of its end past a quote."""
+    root = np.sqrt(1.0 + (x / 6.0) ** 2)
+    w, w1, w2 = 6.0 * np.arcsinh(x / 6.0), 1.0 / root, -x / 36.0 / root**3
+    last = half - 3.0
+    past = w - np.clip(w, centre - last, centre + last)
+    u = w - past + np.tanh(past)
+    slope = 1.0 / np.cosh(past) ** 2
+    return u, slope * w1, slope * (w2 - 2.0 * np.tanh(past) * w1**2)
+
+
 def plain_columns(x, centre, half, p):
     """Columns ``(p, n)`` at x and their first two derivatives in x, from the definitions."""
-    root = np.sqrt(1.0 + (x / 6.0) ** 2)
-    u, u1, u2 = 6.0 * np.arcsinh(x / 6.0), 1.0 / root, -x / 36.0 / root**3
+    u, u1, u2 = plain_places(x, centre, half)
     t = np.tanh(u / 3.0)
     d = (1.0 - t * t) / 3.0
     dd = -2.0 * t * d / 3.0
@@ -80,12 +90,11 @@ def plain_columns(x, centre, half, p):
         (t, d, dd),
         (t * t, 2.0 * t * d, 2.0 * (d * d + t * dd)),
     ]
-    inside = np.abs(u - centre) < half
-    turn = np.clip(u - centre + half, 0.0, 2.0 * half) * 0.5 * math.pi / half
+    turn = (u - centre + half) * 0.5 * math.pi / half
     for j in range(1, p - 2):
         w = 0.5 * math.pi * j / half
         c, s = np.cos(j * turn) / math.sqrt(half), np.sin(j * turn) / math.sqrt(half)
-        rows.append((c, np.where(inside, -w * s, 0.0), np.where(inside, -w * w * c, 0.0)))
+        rows.append((c, -w * s, -w * w * c))
     f, f1, f2 = (np.array([row[i] for row in rows]) for i in range(3))
     return f, f1 * u1, f2 * u1**2 + f1 * u2
 
@@ -109,7 +118,7 @@ def plain_observations(strikes, is_call, quotes, forward, discount, tick, v0):
         x = math.log(K / forward) / v0
         out_call = bool(forward <= K)
         beyond = call != out_call and abs(x) >= 1.0
-        if not 0.0 < bid <= ask < math.inf or beyond:
+        if not 0.0 < bid <= ask < math.inf or bid < 1.5 * tick or beyond:
             continue
         mid, lots = 0.5 * (bid + ask), bid_size + ask_size
         sized = bid_size >= 0.0 and ask_size >= 0.0 and lots > 0.0

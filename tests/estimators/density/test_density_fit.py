@@ -224,20 +224,8 @@ def test_parity_finds_forward_and_discount():
     assert abs(spoken.forward - 100.0) < 4.0 * spoken.forward_error
 
 
-MISCOMPILED = pytest.mark.xfail(
-    reason="fates overwritten: int8 and float64 stored under one condition, LLVM with AVX-512",
-    strict=False,  # on other processors it passes
-)
-
-
-@pytest.mark.parametrize(
-    ("name", "right"),
-    [
-        pytest.param(name, right, marks=MISCOMPILED if (name, right) == ("bimodal", True) else ())
-        for name in NAMES
-        for right in (True, False)
-    ],
-)
+@pytest.mark.parametrize("right", [True, False], ids=["calls", "puts"])
+@pytest.mark.parametrize("name", NAMES)
 def test_one_right_alone_will_do_with_a_forward(name, right):
     """In-the-money quotes a standard deviation out are not used, so one side's wing is unquoted."""
     chain = chain_of(name, 0)
@@ -323,7 +311,6 @@ def test_options_are_checked_at_the_door(options, column):
     assert raised.value.column == column
 
 
-@pytest.mark.xfail(reason="not checked at the door", strict=True)
 @pytest.mark.parametrize(
     "options",
     [
@@ -341,13 +328,11 @@ def test_options_that_are_no_numbers_are_errors(options):
         fitted(chain_of(), **options)
 
 
-@pytest.mark.xfail(reason="numpy's own error", strict=True)
 def test_text_is_an_error_that_names_the_column():
     with pytest.raises(InputError, match="number"):
         fit_density(["a"], [True], [1.0], [1.1], tau=0.1)
 
 
-@pytest.mark.xfail(reason="the prior's half, where no size was told", strict=True)
 def test_without_sizes_there_is_no_weight_of_sizes():
     chain = chain_of()
     density = fit_density(

@@ -81,6 +81,27 @@ def test_a_free_smile_passes_everything():
         assert report.negative[0].shape == (0, 2)
 
 
+@pytest.mark.parametrize("total_vol", [0.3, 1.0, 1.5, 2.5])
+def test_a_wide_law_is_free_at_strikes_near_nought(total_vol):
+    """Calls there are 1 to sixteen digits: their differences over small strikes are rounding."""
+    report = arbitrage_report(flat(total_vol, 1.0))
+    assert report.failed() == ()
+    spread = check(report, CheckName.CALL_SPREAD)
+    assert 0.0 <= spread.worst < 1e-12
+
+
+def test_the_call_spread_is_broken_by_as_much_as_the_distribution():
+    """Steps of a scan against Q itself, at its lowest below the forward and its highest above."""
+    for mirrored in (False, True):
+        svi = VOGT._replace(rho=-VOGT.rho, m=-VOGT.m) if mirrored else VOGT
+        report = variance_report(partial(svi_smile, svi))
+        bounds, spread = (check(report, name) for name in (CheckName.BOUNDS, CheckName.CALL_SPREAD))
+        assert bounds.worst < -1e-5
+        assert spread.worst == pytest.approx(bounds.worst, rel=0.01)
+        assert spread.strike == pytest.approx(bounds.strike, rel=0.01)
+        assert (spread.strike < 1.0) == mirrored
+
+
 def test_the_verdict_is_that_of_the_exact_checker():
     """100 random SVI smiles: the same minimum of g where it lies within the scan."""
     rng = np.random.default_rng(1)

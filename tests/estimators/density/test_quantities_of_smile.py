@@ -24,6 +24,7 @@ from eventtape.estimators.density.density_quantities_moments import (
     moments,
     variance_swap,
 )
+from eventtape.estimators.density.density_quantities_nodes import quote_edges, stretch_ends
 
 F, TAU, V0 = 100.0, 0.25, 0.2
 
@@ -131,6 +132,23 @@ def test_sums_over_a_bent_smile():
     swap = variance_swap(smile, F * np.exp(np.linspace(-3.0, 3.0, 4001)))
     assert swap.log_contract == pytest.approx(-2.0 / TAU * (y @ f), rel=1e-8)
     assert swap.strip == pytest.approx(swap.log_contract, rel=1e-5)
+
+
+def test_only_at_the_edges_of_the_quotes_the_smile_is_not_smooth():
+    """There v'' has two slopes, left and right, and no jump; in between and at the ends one."""
+    smile = bent()
+
+    def bend(y):
+        return smile_at(smile, F * np.exp(y))[2]
+
+    edges, ends = quote_edges(smile), stretch_ends(smile)
+    assert ends[0] < edges[0] < edges[1] < ends[1]
+    h = 1e-4
+    y = np.concatenate([edges, np.linspace(edges[0], edges[1], 9)[1:-1], ends])
+    jump = np.abs(bend(y + h) - 2.0 * bend(y) + bend(y - h)) / h
+    assert np.all(jump[:2] > 0.5)
+    assert np.all(jump[2:] < 0.02 * jump[:2].min())
+    assert np.all(np.abs(bend(edges + h) - bend(edges - h)) < 0.1 * np.abs(bend(edges)))
 
 
 def test_a_payoff_is_worth_what_black_says_at_its_own_volatility():

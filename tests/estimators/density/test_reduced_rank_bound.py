@@ -105,17 +105,17 @@ def simulated(name, seed):
 
 @pytest.mark.parametrize("truth", sorted(chain_truths()))
 def test_bound_on_simulated_chains(truth):
-    """60 strikes, 3.5 sd either way. Of 25 chains each the worst had: v 3.4e-4 and 0.10 of its
-    error, ratios of errors .89 to 1.02, density 4.6e-4, distribution 6.2e-5.
+    """60 strikes, 3.5 sd either way. Of 25 chains each the worst had: v 2.5e-4 and 0.09 of its
+    error, ratios of errors .893 to 1.024, density 3.8e-4, distribution 6.0e-5.
     """
     for seed in CHAINS:
         found = gap(simulated(truth, seed))
-        assert found.vol < 4e-4
-        assert found.vol_in_errors < 0.12
-        assert found.low > 0.87
+        assert found.vol < 3e-4
+        assert found.vol_in_errors < 0.10
+        assert found.low > 0.88
         assert found.high < 1.03
-        assert found.density < 5e-4
-        assert found.distribution < 8e-5
+        assert found.density < 4e-4
+        assert found.distribution < 7e-5
 
 
 def wide(vertex, seed):
@@ -146,20 +146,39 @@ def wide(vertex, seed):
     return reduced_and_dense(K, is_call, quotes, forward=forward, tau=tau)
 
 
-def test_bound_on_a_wide_chain():
-    """A smooth vertex, 2.4 standard deviations: 19 cosines do. Of ten chains the worst had: v
-    1.5e-4 and 0.40 of its error, ratios of errors .88 to 1.002, density 8.7e-5.
-    """
-    for seed in range(3):
-        both = wide(0.12, seed)
+# Vertex; bounds on v, v in its errors, low and high ratio of errors, density. Of ten chains each
+# the worst had what is here, rounded up. At 0.1 the first 19 cosines are just enough; from 0.08 on
+# the smile asks for more of them and gets them.
+WIDE = [
+    (0.20, 1.7e-4, 0.23, 0.85, 1.01, 1e-5),
+    (0.12, 1.3e-4, 0.40, 0.88, 1.01, 9e-5),
+    (0.10, 8.0e-4, 1.50, 0.75, 1.01, 5e-4),
+    (0.08, 1.2e-4, 0.14, 0.99, 1.06, 8e-6),
+    (0.07, 9.0e-5, 0.11, 0.99, 1.06, 8e-6),
+    (0.05, 3.0e-5, 0.11, 0.94, 1.02, 2e-4),
+    (0.04, 6.0e-6, 0.03, 0.98, 1.01, 6e-5),
+]
+UNSAID = pytest.mark.xfail(
+    reason="56 cosines, 6.7 a length: said to resolve, and 4.0e-3 from the process's own density",
+    strict=True,
+)
+
+
+@pytest.mark.parametrize(
+    ("vertex", "vol", "vol_in_errors", "low", "high", "density"),
+    [*WIDE, pytest.param(0.03, 2.0e-4, 1.50, 0.80, 1.01, 5e-4, marks=UNSAID)],
+)
+def test_bound_on_a_wide_chain(vertex, vol, vol_in_errors, low, high, density):
+    for seed in range(2):
+        both = wide(vertex, seed)
         found = gap(both)
         assert both.numbers[7] > 200  # quotes used
-        assert found.vol < 2e-4
-        assert found.vol_in_errors < 0.45
-        assert found.low > 0.87
-        assert found.high < 1.01
-        assert found.density < 1e-4
-        assert found.distribution < 1e-5
+        assert found.vol < vol
+        assert found.vol_in_errors < vol_in_errors
+        assert found.low > low
+        assert found.high < high
+        assert found.density < density
+        assert found.distribution < 5e-5
 
 
 def by_columns(state, log_moneyness, *, per_unit, pad):

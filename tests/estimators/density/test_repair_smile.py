@@ -157,13 +157,16 @@ def thrown(name, seed, far):
 
 
 def test_fitted_smiles_thrown_off_are_mended():
+    """Wings that are flat keep most of them free: of 18, six need mending."""
     changed = 0
     for name in chain_truths():
-        out = repair(thrown(name, 0, 30.0))
-        assert out.status is Status.OK
-        assert out.after.free
-        changed += out.changed
-    assert changed >= 2
+        for seed in range(3):
+            out = repair(thrown(name, seed, 30.0))
+            assert out.status is Status.OK
+            assert out.after.free
+            assert out.distance < 30.0
+            changed += out.changed
+    assert changed == 6
 
 
 @pytest.mark.slow

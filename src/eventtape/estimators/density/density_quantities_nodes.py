@@ -2,11 +2,11 @@ r"""Nodes on which any expectation under a smile's law is a sum, with its slope 
 
 With y = log(S / F) of density f(y) = phi(d2) g / v, an expectation is a sum over nodes
 w_i f(y_i) h(y_i). The nodes are Gauss-Legendre points of panels in y that end where the law has a
-corner: at the ends of the cosines' stretch, where v'' jumps, and at places asked for. Between them
-everything is analytic, so the sum is good to rounding. The panels reach ten standard deviations of
-the widest volatility of a wing (further for powers of the price); what lies beyond is under 1e-22.
-Beyond the stretch the smile is its prior mean's, which goes over into a constant volatility: each
-tail is lognormal, so every moment is finite.
+corner: at the edges of the quotes, where the slope of v'' jumps, and at places asked for. Between
+them everything is analytic, so the sum is good to rounding. The panels reach ten standard
+deviations of the widest volatility of a wing (further for powers of the price); what lies beyond is
+under 1e-22. Beyond the quotes the smile goes over into a constant volatility: each tail is
+lognormal, so every moment is finite.
 
 The slope of f in each coefficient comes from v, v', v'' being linear in them, so that the standard
 error of a sum E with slope s is |H s|, H' H their covariance. Prices are in units of F.
@@ -23,9 +23,15 @@ from numpy.typing import ArrayLike
 
 from eventtape.arrays import FloatArray
 from eventtape.estimators.density.breeden_litzenberger import Smile
-from eventtape.estimators.density.smile_columns import PAD, PLACES, smile_columns, smile_places
+from eventtape.estimators.density.smile_columns import (
+    PAD,
+    PLACES,
+    smile_columns,
+    smile_places,
+    unwarped,
+)
 
-__all__ = ["LawNodes", "SmileLaw", "error_of", "law_at", "law_nodes", "stretch_ends"]
+__all__ = ["LawNodes", "SmileLaw", "error_of", "law_at", "law_nodes", "quote_edges", "stretch_ends"]
 
 _POINTS = 12
 _PANEL = 0.4  # standard deviations
@@ -90,10 +96,22 @@ def law_at(smile: Smile, y: FloatArray) -> SmileLaw:
     return SmileLaw(y, v, g, head * g, of_v, g_slope, density_slope, below_slope)
 
 
+def quote_edges(smile: Smile) -> FloatArray:
+    """Log moneyness ``(2,)`` where the quotes end and the smile begins to go flat.
+
+    Everywhere else it is analytic; here v and its first two slopes are continuous, no further one.
+    """
+    return _unwarped(smile, smile.half - PAD)
+
+
 def stretch_ends(smile: Smile) -> FloatArray:
-    """Log moneyness of the first and last quote, where the smile begins to flatten (v'' bends)."""
-    u = smile.centre + np.array([-1.0, 1.0]) * (smile.half - PAD)
-    return np.asarray(smile.reference * 6.0 * np.sinh(u / 6.0))
+    """Log moneyness ``(2,)`` of the two ends of the cosines, where the smile has gone flat."""
+    return _unwarped(smile, smile.half)
+
+
+def _unwarped(smile: Smile, reach: float) -> FloatArray:
+    u = smile.centre + np.array([-1.0, 1.0]) * reach
+    return np.array([smile.reference * unwarped(end) for end in u])
 
 
 def law_nodes(
@@ -120,7 +138,7 @@ def law_nodes(
     if wave:
         width = min(width, 4.0 / abs(wave))
     width = max(width, (high - low) / _MOST)
-    marks = np.concatenate([ends, np.asarray(at, np.float64).ravel()])
+    marks = np.concatenate([quote_edges(smile), np.asarray(at, np.float64).ravel()])
     marks = np.unique(np.concatenate([[low, high], marks[(marks > low) & (marks < high)]]))
     edges = np.concatenate(
         [

@@ -5,10 +5,11 @@ The hub: it checks the quotes, finds the forward where none is given, fits the s
 errors. Options are European; American chains are made so first
 (:func:`~eventtape.estimators.pricing.deamericanise.deamericanise`).
 
-Beyond the last strike used nothing is quoted. There the smile goes over into the flat wings of its
-prior mean, which is an assumption, and its errors grow to the prior's; :class:`Tails` says how much
-probability lies there. The density is not clipped: ``negative_mass`` is what arbitrage is left in
-it, and :func:`~.repair.repair` takes it out as a step of its own.
+Beyond the last strike used nothing is quoted. There the smile goes flat within a standard
+deviation, which is an assumption, and its errors grow with the distance, by a slope of .15 of the
+volatility at the forward a standard deviation; :class:`Tails` says how much probability lies there.
+The density is not clipped: ``negative_mass`` is what arbitrage is left in it, and
+:func:`~.repair.repair` takes it out as a step of its own.
 
 A chain that does not identify a density gets none: every number is NaN and ``status`` says why.
 """

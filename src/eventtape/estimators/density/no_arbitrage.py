@@ -6,7 +6,8 @@ With total variance w(k) at k = log(K / F), v = sqrt(w) and g as in Gatheral and
     negative mass  integral of the density's negative part, here as a number below 0
     monotone       the distribution never falls: its largest fall, as a number below 0
     bounds         0 <= Q <= 1, the distribution
-    call spread    -1 <= dC/dK <= 0, from differences of Black's prices, not from Q
+    call spread    -1 <= dC/dK <= 0, from differences of Black's prices, not from Q: of puts below
+                   the forward, 0 <= dP/dK <= 1, as calls near 1 would be all rounding there
     integral       |integral q dK - 1|, mean: |integral K q dK / F - 1|, both to 1e-8
     wings          |dw/dk| < 2 far out (Lee 2004)
     calendar       w_2(k) >= w_1(k) at equal k, k of each forward (deterministic carry)
@@ -37,7 +38,7 @@ from eventtape.estimators.density.breeden_litzenberger import Smile, smile_at
 from eventtape.estimators.density.density_quantities_nodes import (
     error_of,
     law_at,
-    stretch_ends,
+    quote_edges,
 )
 from eventtape.estimators.density.no_arbitrage_scan import (
     Scan,
@@ -151,7 +152,7 @@ def arbitrage_report(
     negative, mass, scans = [], np.full(len(each), math.nan), []
     for i, smile in enumerate(each):
         fitted = smile.coefficients.size > 0 and bool(np.isfinite(smile.coefficients).all())
-        scan = scan_variance(total_variance(smile), stretch_ends(smile)) if fitted else None
+        scan = scan_variance(total_variance(smile), quote_edges(smile)) if fitted else None
         scans.append(scan)
         if scan is None:
             negative.append(np.empty((0, 2)))
@@ -215,8 +216,13 @@ def _one(
     end = int(np.argmax(fall))
     room = np.minimum(all_Q, 1.0 - all_Q)
     tight = int(np.argmin(room))
-    steps = np.diff(scan.call) / np.diff(np.exp(k))
-    spread = np.minimum(-steps, 1.0 + steps)
+    steps = np.exp(k[:-1]) * np.expm1(np.diff(k))
+    put_slope, call_slope = np.diff(scan.put) / steps, np.diff(scan.call) / steps
+    spread = np.where(
+        k[1:] > 0.0,
+        np.minimum(-call_slope, 1.0 + call_slope),
+        np.minimum(put_slope, 1.0 - put_slope),
+    )
     steepest = int(np.argmin(spread))
     slopes = np.abs(scan.wing_slopes)
     wing = int(np.argmax(slopes))

@@ -4,7 +4,8 @@ With v = sqrt(w), d2 = -k / v - v / 2, d1 = d2 + v, prices in units of the forwa
 
     g = (1 - k w' / (2 w))^2 - w'^2 / 4 (1 / w + 1 / 4) + w'' / 2
     density of k: phi(d2) g / v,    its share of the mean: phi(d1) g / v,
-    Q = Phi(-d2) + phi(d2) w' / (2 v),    C = Phi(d1) - e^k Phi(d2)
+    Q = Phi(-d2) + phi(d2) w' / (2 v),
+    C = Phi(d1) - e^k Phi(d2),    P = e^k Phi(-d2) - Phi(-d1)
 
 The sums are Gauss-Legendre over the cells of the scan. The scan ends where both tails, of mass and
 of mean, are eight standard deviations away, |k| / v - v / 2 >= 8, or at |k| = 100.
@@ -44,13 +45,14 @@ _ROOT_2PI = math.sqrt(2.0 * math.pi)
 
 
 class Scan(NamedTuple):
-    """At each k ``(n,)``: g, Q and the call; the sums; slopes of w in the far wings ``(2,)``."""
+    """At each k ``(n,)``: g, Q, call and put; the sums; slopes of w in the far wings ``(2,)``."""
 
     variance: VarianceFunction
     k: FloatArray
     g: FloatArray
     below: FloatArray
     call: FloatArray
+    put: FloatArray
     integral: float
     mean: float
     negative_mass: float
@@ -75,7 +77,7 @@ def distribution(k: FloatArray, w: FloatArray, slope: FloatArray) -> FloatArray:
 def scan_variance(variance: VarianceFunction, corners: ArrayLike = ()) -> Scan | None:
     """The scan; None where the variance is not positive somewhere on it or in the wings.
 
-    ``corners``: the k where w'' jumps, at which cells of the sums end.
+    ``corners``: the k where w is not smooth, at which cells of the sums end.
     """
     w0 = float(variance(np.zeros(1))[0][0])
     wings = variance(np.array([-_WING, _WING]))
@@ -101,8 +103,9 @@ def scan_variance(variance: VarianceFunction, corners: ArrayLike = ()) -> Scan |
     share = (np.exp(-0.5 * (d2 + v) ** 2) / _ROOT_2PI * g / v)[n:] * weights
     below = distribution(edges, w[:n], slope[:n])
     call = (ndtr(d2 + v) - np.exp(k) * ndtr(d2))[:n]
+    put = (np.exp(k) * ndtr(-d2) - ndtr(-d2 - v))[:n]
     return Scan(
-        variance, edges, g[:n], below, call,
+        variance, edges, g[:n], below, call, put,
         float(mass.sum()), float(share.sum()), 0.0 - float(mass[mass < 0.0].sum()), wings[1],
     )  # fmt: skip
 

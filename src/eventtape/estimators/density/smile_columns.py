@@ -13,9 +13,14 @@ where quotes are sparse and smiles are straight. The columns phi_j are
 - m of the Gaussian process, cos(j pi (u - l) / (2 L)) / sqrt(L), j = 1..m, on a stretch
   \|u - c\| <= L that holds the quotes and 3 units more on either side. With prior variances from
   the kernel's spectral density these are the process itself up to a bound (Solin and Sarkka 2020,
-  there with sines). Cosines have no slope at the ends, so the smile goes on flat beyond them.
+  there with sines);
+- two wings, one a side: 0 at the quotes, growing as the distance in u beyond the last one. No quote
+  speaks of them, so their coefficients stay 0 and only the errors grow: by .15 v_0 a unit of u.
 
-Shapes: ``(p, n)`` for p = 3 + m columns at n points. Reference: Solin and Sarkka (2020), Hilbert
+Beyond the last quote u itself goes over into a constant within about one unit, so the smile goes on
+flat there.
+
+Shapes: ``(p, n)`` for p = 5 + m columns at n points. Reference: Solin and Sarkka (2020), Hilbert
 space methods for reduced-rank Gaussian process regression, Statistics and Computing 30.
 """
 
@@ -45,11 +50,13 @@ __all__ = [
     "warped",
 ]
 
-MEAN_COLUMNS = 3
+MEAN_COLUMNS = 5
 PAD = 3.0
-PLACES = 7
+PLACES = 11
+_LAST = MEAN_COLUMNS - 1
 _A = 6.0  # where x begins to be compressed, in standard deviations
 _SOFT = 1.0  # how far beyond the last quote, in u, the smile flattens
+_WING = 0.15  # of v_0 a unit of u: standard deviation of a wing's slope beyond the quotes
 _T = 3.0  # where the prior mean's wings flatten
 MOST_WAVES = 56
 FIRST_LENGTH = 3.6  # for which cosines are first made: 2.2 a unit of half-width
@@ -104,6 +111,27 @@ def _place(x: float, centre: float, edge: float) -> tuple[float, float, float]:
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
+def _wing(x: float, centre: float, edge: float) -> tuple[float, float, float, float]:
+    """Side (-1, 1), and how far beyond the last quote: d^3 / (1 + d)^2 in u, with x-derivatives.
+
+    It grows as the distance d, and begins without a bend.
+    """
+    q = x / _A
+    r = 1.0 / math.sqrt(1.0 + q * q)
+    w = _A * log_(abs(q) + 1.0 / r)
+    gap = (w if x >= 0.0 else -w) - centre
+    side = 1.0 if gap >= 0.0 else -1.0
+    d = max(abs(gap) - edge, 0.0)
+    s = 1.0 / (1.0 + d)
+    value = d * d * d * s * s
+    first = d * d * (d + 3.0) * s * s * s
+    second = 6.0 * d * s * s * s * s
+    first_u = side * first
+    bend = -(q / _A) * r * r * r
+    return side, _WING * value, _WING * first_u * r, _WING * (second * r * r + first_u * bend)
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
 def _mean_slope(u: float) -> tuple[float, float]:
     """T = tanh(u / 3) and its derivative in u."""
     e = exp_(-2.0 * abs(u) / _T)
@@ -139,6 +167,8 @@ def smile_places(x: FloatArray, centre: float, half: float, place: FloatArray) -
         u, u1, u2 = _place(x[i], centre, half - PAD)
         place[0, i], place[1, i] = _angle(u, centre, half)
         place[2, i], place[3, i], place[4, i] = u, u1, u2
+        side, place[8, i], place[9, i], place[10, i] = _wing(x[i], centre, half - PAD)
+        place[7, i] = side
         place[5, i], place[6, i] = _mean_slope(u)
 
 
@@ -148,7 +178,10 @@ def smile_columns(place: FloatArray, half: float, order: int, out: FloatArray) -
     n, p = place.shape[1], out.shape[1]
     for i in range(n):
         t, d, u1, u2 = place[5, i], place[6, i], place[3, i], place[4, i]
+        left = place[7, i] < 0.0
         out[0, 0, i], out[0, 1, i], out[0, 2, i] = 1.0, t, t * t
+        out[0, 3, i] = place[8, i] if left else 0.0
+        out[0, 4, i] = 0.0 if left else place[8, i]
         if order == 2:
             dd = -2.0 * t * d / _T
             e, ee = 2.0 * t * d, 2.0 * (d * d + t * dd)
@@ -156,18 +189,22 @@ def smile_columns(place: FloatArray, half: float, order: int, out: FloatArray) -
             out[2, 0, i] = 0.0
             out[2, 1, i] = dd * u1 * u1 + d * u2
             out[2, 2, i] = ee * u1 * u1 + e * u2
+            for rank in range(1, 3):
+                bent = place[8 + rank, i]
+                out[rank, 3, i] = bent if left else 0.0
+                out[rank, 4, i] = 0.0 if left else bent
     norm, wave = 1.0 / math.sqrt(half), 0.5 * math.pi / half
     waves = _first_waves(place)
     for j in range(1, p - MEAN_COLUMNS + 1):
         w = j * wave
         for i in range(n):
             c, s = waves[2, i], waves[3, i]
-            out[0, 2 + j, i] = norm * c
+            out[0, _LAST + j, i] = norm * c
             if order == 2:
                 first = -norm * w * s
                 second = -norm * w * w * c
-                out[1, 2 + j, i] = first * place[3, i]
-                out[2, 2 + j, i] = second * place[3, i] * place[3, i] + first * place[4, i]
+                out[1, _LAST + j, i] = first * place[3, i]
+                out[2, _LAST + j, i] = second * place[3, i] * place[3, i] + first * place[4, i]
             waves[2, i] = 2.0 * place[0, i] * c - waves[0, i]
             waves[3, i] = 2.0 * place[0, i] * s - waves[1, i]
             waves[0, i], waves[1, i] = c, s
@@ -182,7 +219,7 @@ def smile_sum(place: FloatArray, half: float, coefficients: FloatArray, out: Flo
     total = np.zeros((3, n))
     for j in range(1, coefficients.size - MEAN_COLUMNS + 1):
         w = j * wave
-        a = norm * coefficients[2 + j]
+        a = norm * coefficients[_LAST + j]
         b, q = -a * w, -a * w * w
         for i in range(n):
             c, s = waves[2, i], waves[3, i]
@@ -199,7 +236,10 @@ def smile_sum(place: FloatArray, half: float, coefficients: FloatArray, out: Flo
         value = 1.0 + level + skew * t + curve * t * t + total[0, i]
         first = (skew + 2.0 * curve * t) * d + total[1, i]
         second = skew * dd + 2.0 * curve * (d * d + t * dd) + total[2, i]
-        out[0, i], out[1, i], out[2, i] = value, first * u1, second * u1 * u1 + first * u2
+        slope = coefficients[3] if place[7, i] < 0.0 else coefficients[4]
+        out[0, i] = value + slope * place[8, i]
+        out[1, i] = first * u1 + slope * place[9, i]
+        out[2, i] = second * u1 * u1 + first * u2 + slope * place[10, i]
 
 
 @njit(cache=True, error_model="numpy")

@@ -96,7 +96,7 @@ def prior_variances(
             part = _PARTS[i] * _ROOT_2PI * ell * _LENGTHS[i] * exp_(-0.5 * q)
             total += part
             change += part * (1.0 - q)
-        lam[2 + j], slope[2 + j] = variance * total, change / total
+        lam[MEAN_COLUMNS - 1 + j], slope[MEAN_COLUMNS - 1 + j] = variance * total, change / total
 
 
 @njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
