@@ -7,8 +7,8 @@ import pytest
 
 from eventtape.figures.density import cdf_figure, density_figure
 from eventtape.figures.density_surface import ridge_figure, term_figure, variance_figure
-from eventtape.figures.words import plain
 from eventtape.figures.smile import smile_figure, strikes_shown
+from eventtape.figures.words import plain
 from eventtape.simulate.option_frame import option_frame
 from eventtape.studies.densities import run
 from eventtape.tape.chains import chains

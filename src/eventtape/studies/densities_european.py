@@ -13,15 +13,15 @@ until neither moves by a twentieth of its error. Without a spot the yield is the
 0, and S = F exp((q - r) tau). The errors take the spot as exact.
 
 Cash dividends D_i before expiry, at t_i, are no yield: calls are exercised the night before and at
-no other time. Then the premia are those of a tree in which the prepaid forward X is lognormal and
-the stock is X and what is still to be paid (escrowed,
-:mod:`~eventtape.estimators.pricing.binomial`)::
+no other time. Then the premia are those of a tree in which what the spot is worth without them is
+lognormal (escrowed, :mod:`~eventtape.estimators.pricing.binomial`)::
 
-    X = F exp((q - r) tau),    S = X + sum D_i exp(-r t_i),    q the yield handed in, else 0,
+    X = S - sum D_i exp(-r t_i),    q = r - log(F / X) / tau,
 
-so no spot is needed and none is used. A yield in place of a dividend bends parity: where none was
-handed in and residuals are large while spot less prepaid forward is a sum of money, the chain is
-refused and the reason names the sum (:func:`asks_for_dividend`).
+q being what spot, forward and dividends disagree by; where a yield is handed in, it is q, and X
+follows from the forward. A yield in place of a dividend bends parity: where neither was handed in
+and residuals are large while spot less prepaid forward is a sum of money, the chain is to be
+refused for it (:func:`asks_for_dividend`).
 
 A short chain says little of a rate; then a weak prior stands in for the one nobody gave, 3% +- 3% a
 year (European: 3% +- 5%; settled in coin 0 +- 5%), or the rate its surface shows
@@ -160,8 +160,6 @@ def _american(chain: Chain, known: Known, spot: float | None) -> EuropeanChain:
     found = _parity(chain, chain.bids, chain.asks, known, None, r, r_error, near_money=_NEAR)
     if found.pairs_used == 0 and spot is not None:
         found = _parity(chain, chain.bids, chain.asks, known, spot, r, r_error)
-    # Which puts far in the money are left is their noise's choice; only a free rate needs them
-    near = _NEAR if given and known.paid(chain)[0].size else None
     bids, asks, premium = (np.full(n, math.nan) for _ in range(3))
     at_exercise, rounds, rested = np.zeros(n, np.bool_), 0, False
     after, rate, before = found, r, math.nan
@@ -171,7 +169,7 @@ def _american(chain: Chain, known: Known, spot: float | None) -> EuropeanChain:
         at_rate = max(rate, 0.0)
         bids, asks, premium = _without_premia(chain, known, last_forward, at_rate, spot)
         at_exercise = _silent(chain.bids, bids) | _silent(chain.asks, asks)
-        after = _parity(chain, bids, asks, known, None, r, r_error, near_money=near)
+        after = _parity(chain, bids, asks, known, None, r, r_error)
         if after.pairs_used == 0:
             after = found
             break
@@ -211,9 +209,10 @@ def _without_premia(
             bids, chain.asks, start, chain.strikes, tau, rate, q, is_call=chain.is_call
         )
         return made.bid, made.ask, made.premium
-    q = known.dividend_yield or 0.0
     still = float(cash @ np.exp(-rate * times))
-    option = (forward * math.exp((q - rate) * tau) + still, chain.strikes, tau, rate, q)
+    bare = None if spot is None else spot - still
+    prepaid, q = _carried(forward, rate, tau, bare, known.dividend_yield)
+    option = (prepaid + still, chain.strikes, tau, rate, q)
     low, high = (
         _off_tree(price, option, chain.is_call, (times, cash)) for price in (bids, chain.asks)
     )

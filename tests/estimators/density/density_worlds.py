@@ -69,19 +69,32 @@ def _miss(v, forward, strike, call, price):
 
 
 def plain_places(x, centre, half):
-    """U at x and its first two derivatives: x compressed, and within 1 of its end past a quote."""
+    """U at x and how far beyond the quotes w is, each with its first two derivatives in x.
+
+    x is compressed to w; u is w, and within 1 of the last quote beyond it.
+    """
     root = np.sqrt(1.0 + (x / 6.0) ** 2)
     w, w1, w2 = 6.0 * np.arcsinh(x / 6.0), 1.0 / root, -x / 36.0 / root**3
     last = half - 3.0
     past = w - np.clip(w, centre - last, centre + last)
     u = w - past + np.tanh(past)
     slope = 1.0 / np.cosh(past) ** 2
-    return u, slope * w1, slope * (w2 - 2.0 * np.tanh(past) * w1**2)
+    first = u, slope * w1, slope * (w2 - 2.0 * np.tanh(past) * w1**2)
+    return first, (past, np.where(past == 0.0, 0.0, w1), np.where(past == 0.0, 0.0, w2))
+
+
+def plain_wing(side, past):
+    """Beyond the quotes on one side: 0.15 d^3 / (1 + d)^2, here in partial fractions."""
+    d, d1, d2 = (side * part for part in past)
+    s = 1.0 + np.maximum(d, 0.0)
+    on = 0.15 * (d > 0.0)
+    value, slope, bend = s - 3.0 + 3.0 / s - 1.0 / s**2, 1.0 - 3.0 / s**2 + 2.0 / s**3, s - 1.0
+    return on * value, on * slope * d1, on * (6.0 * bend / s**4 * d1**2 + slope * d2)
 
 
 def plain_columns(x, centre, half, p):
     """Columns ``(p, n)`` at x and their first two derivatives in x, from the definitions."""
-    u, u1, u2 = plain_places(x, centre, half)
+    (u, u1, u2), past = plain_places(x, centre, half)
     t = np.tanh(u / 3.0)
     d = (1.0 - t * t) / 3.0
     dd = -2.0 * t * d / 3.0
@@ -91,23 +104,28 @@ def plain_columns(x, centre, half, p):
         (t * t, 2.0 * t * d, 2.0 * (d * d + t * dd)),
     ]
     turn = (u - centre + half) * 0.5 * math.pi / half
-    for j in range(1, p - 2):
+    for j in range(1, p - 4):
         w = 0.5 * math.pi * j / half
         c, s = np.cos(j * turn) / math.sqrt(half), np.sin(j * turn) / math.sqrt(half)
         rows.append((c, -w * s, -w * w * c))
     f, f1, f2 = (np.array([row[i] for row in rows]) for i in range(3))
-    return f, f1 * u1, f2 * u1**2 + f1 * u2
+    inside = f, f1 * u1, f2 * u1**2 + f1 * u2
+    wings = [plain_wing(side, past) for side in (-1.0, 1.0)]
+    return tuple(
+        np.vstack([rows[:3], [wing[order] for wing in wings], rows[3:]])
+        for order, rows in enumerate(inside)
+    )
 
 
 def prior(theta, half, p, lean_variance):
-    """Prior variances ``(p,)``: 1 for the mean, the kernel's spectral density, the sizes' last."""
+    """Prior variances ``(p,)``: 1 for mean and wings, the kernel's spectrum, the sizes' last."""
     ell, variance = math.exp(theta[0]), math.exp(2.0 * theta[1])
-    w = 0.5 * math.pi / half * np.arange(1, p - 3)
+    w = 0.5 * math.pi / half * np.arange(1, p - 5)
     density = sum(
         a * math.sqrt(2.0 * math.pi) * part * ell * np.exp(-0.5 * (part * ell * w) ** 2)
         for a, part in ((0.9, 1.0), (0.1, 0.5))
     )
-    return np.concatenate([np.ones(3), variance * density, [lean_variance]])
+    return np.concatenate([np.ones(5), variance * density, [lean_variance]])
 
 
 def plain_observations(strikes, is_call, quotes, forward, discount, tick, v0):

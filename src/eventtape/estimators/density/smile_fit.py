@@ -44,7 +44,15 @@ from eventtape.estimators.density.smile_observations import (
     spread_scale,
 )
 
-__all__ = ["FIT_CODES", "Hyper", "fit_smile", "smile_factor", "stretch"]
+__all__ = [
+    "FIT_CODES",
+    "Hyper",
+    "fit_smile",
+    "one_price",
+    "parity_denied",
+    "smile_factor",
+    "stretch",
+]
 
 _OUTLIER = int(QuoteFate.OUTLIER)
 _FURTHEST = 36.0  # squared errors
@@ -83,7 +91,7 @@ def stretch(fates: NDArray[np.int8], seen: FloatArray) -> tuple[float, float]:
 
 
 @njit(cache=True, error_model="numpy")
-def _flat(
+def one_price(
     strikes: FloatArray,
     is_call: BoolArray,
     quotes: FloatArray,
@@ -182,7 +190,7 @@ def _worst(
 
 
 @njit(cache=True, error_model="numpy")
-def _parity_denied(
+def parity_denied(
     strikes: FloatArray,
     is_call: BoolArray,
     quotes: FloatArray,
@@ -281,7 +289,7 @@ def fit_smile(
     v0, used = observe_chain(strikes, is_call, quotes, forward, discount, tick, fates, seen)
     if used < _LEAST:
         return 1, 0
-    if _flat(strikes, is_call, quotes, forward, fates) or _parity_denied(
+    if one_price(strikes, is_call, quotes, forward, fates) or parity_denied(
         strikes, is_call, quotes, forward, forward_error, discount, tick, fates
     ):
         return 2, 0

@@ -30,7 +30,7 @@ from eventtape.estimators.density.smile_columns import (
     smile_places,
 )
 from eventtape.estimators.density.smile_evidence import prior_variances
-from eventtape.estimators.density.smile_fit import smile_factor
+from eventtape.estimators.density.smile_fit import one_price, parity_denied, smile_factor
 from eventtape.estimators.density.smile_observations import QuoteFate
 from eventtape.estimators.density.stream_kernel import (
     NUMBERS,
@@ -43,23 +43,9 @@ from eventtape.estimators.density.stream_kernel import (
 
 __all__ = ["DensityStream"]
 
-(
-    _F,
-    _D,
-    _TAU,
-    _TICK,
-    _V0,
-    _CENTRE,
-    _HALF,
-    _KAPPA,
-    _SCALE,
-    _LEAN,
-    _COUNT,
-    _SINCE,
-    _RATE,
-    _USED,
-    _ERROR,
-) = range(NUMBERS)  # of StreamState.numbers
+# Places in StreamState.numbers
+_F, _D, _TAU, _TICK, _V0, _CENTRE, _HALF, _KAPPA, _SCALE, _LEAN = range(10)
+_COUNT, _SINCE, _RATE, _USED, _ERROR, _RESOLVED = range(10, NUMBERS)
 _OUTLIER, _GONE = int(QuoteFate.OUTLIER), int(QuoteFate.MISSING)
 _NO_CHAIN, _LEAST = -1, 5
 _FITTED = (Status.OK, Status.NOT_RESOLVED)
@@ -241,10 +227,28 @@ class DensityStream:
         return np.flatnonzero(self.state.chain == chain)
 
     def status(self, chain: int) -> Status:
-        """``OK``, or ``TOO_FEW`` where under five quotes are left, when the law is NaN."""
+        """What a cold fit would say of the quotes now, hyper-parameters held.
+
+        ``TOO_FEW``: under five quotes, the law is NaN. ``NOT_IDENTIFIED``: one price at all
+        strikes, most pairs deny the forward, or a volatility that is not positive.
+        ``NOT_RESOLVED`` stays.
+        """
         self._check_chain(chain)
-        enough = self.state.numbers[chain, _USED] >= _LEAST
-        return Status.OK if enough else Status.TOO_FEW
+        state, at = self.state, self.state.numbers[chain]
+        if at[_USED] < _LEAST:
+            return Status.TOO_FEW
+        mine = self.contracts(chain)
+        mine = mine[np.argsort(state.strikes[mine], kind="stable")]
+        columns = (state.strikes[mine], state.is_call[mine], state.quotes[:, mine].copy())
+        fates, forward = state.fates[mine], float(at[_F])
+        bounds = (forward, float(at[_ERROR]), float(at[_D]), float(at[_TICK]))
+        if (
+            one_price(*columns, forward, fates)
+            or parity_denied(*columns, *bounds, fates)
+            or not np.isfinite(state.law[chain]).all()
+        ):
+            return Status.NOT_IDENTIFIED
+        return Status.OK if at[_RESOLVED] > 0.0 else Status.NOT_RESOLVED
 
     def law(self, chain: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """Strikes, density per unit of strike, distribution and volatility per sqrt(year), now."""
@@ -280,7 +284,7 @@ class DensityStream:
         at[:] = (
             density.forward, density.discount, density.tau, tick, hyper.reference, hyper.centre,
             hyper.half, hyper.theta[2], hyper.spread_scale, hyper.lean, p, 0.0, rate, 0.0,
-            density.forward_error,
+            density.forward_error, float(density.status is Status.OK),
         )  # fmt: skip
         prior_variances(
             hyper.theta, hyper.half, hyper.lean_variance, state.lam[chain, :p], np.empty(p)

@@ -42,24 +42,9 @@ from eventtape.estimators.density.smile_observations import QuoteFate, observe, 
 
 __all__ = ["NUMBERS", "StreamState", "fill_row", "solve_chain", "sum_chain", "take_quotes"]
 
-NUMBERS = 15
-(
-    _F,
-    _D,
-    _TAU,
-    _TICK,
-    _V0,
-    _CENTRE,
-    _HALF,
-    _KAPPA,
-    _SCALE,
-    _LEAN,
-    _COUNT,
-    _SINCE,
-    _RATE,
-    _USED,
-    _ERROR,
-) = range(NUMBERS)
+NUMBERS = 16
+_F, _D, _TAU, _TICK, _V0, _CENTRE, _HALF, _KAPPA, _SCALE, _LEAN = range(10)
+_COUNT, _SINCE, _RATE, _USED = range(10, 14)
 _AGAIN = 1000
 _ITM, _OUTLIER = int(QuoteFate.IN_THE_MONEY), int(QuoteFate.OUTLIER)
 _LEAST = 5  # quotes a density is made of, as in a cold fit
@@ -70,11 +55,11 @@ class StreamState(NamedTuple):
 
     Contracts: ``chain``, ``strikes``, ``is_call``, ``fates`` ``(m,)``; ``quotes`` ``(4, m)``;
     ``rows`` ``(m, P)``, their columns and last z; ``seen`` ``(2, m)``, y and 1 / R.
-    Chains: ``numbers`` ``(c, 15)`` (forward, discount, tau, tick, v_0, centre, half, log kappa,
+    Chains: ``numbers`` ``(c, 16)`` (forward, discount, tau, tick, v_0, centre, half, log kappa,
     c^2, prior mean of lambda, columns p, changes since the last sum, rate, quotes used, forward's
-    error; ``discount`` is exp(-rate tau) where the rate is a number), ``lam`` ``(c, P)``, ``A``
-    ``(c, P, P)``, ``b`` and ``coefficients`` ``(c, P)``, ``x`` and ``grid`` ``(c, G)``, ``places``
-    ``(c, 7, G)``,
+    error, 1 if resolved; ``discount`` is exp(-rate tau) where the rate is a number), ``lam``
+    ``(c, P)``, ``A`` ``(c, P, P)``, ``b`` and ``coefficients`` ``(c, P)``, ``x`` and ``grid``
+    ``(c, G)``, ``places`` ``(c, 11, G)``,
     ``law`` ``(c, 3, G)``: total volatility, density, distribution.
     """
 

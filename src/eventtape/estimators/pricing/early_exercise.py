@@ -53,6 +53,7 @@ __all__ = ["certain_value", "european_put", "price_all", "put_value"]
 _PHI0 = 0.3989422804014327  # 1 / sqrt(2 pi)
 _TOLERANCE = 1e-5  # of the last Newton step: the error is its square
 _START_ROUNDS = 3
+_NOTHING = 2e-6  # of the strike: what a premium left out is below; the boundary runs off to 0 there
 _OK, _CERTAIN, _EXPIRED, _BAD, _FAILED, _EXERCISE = (
     int(PriceStatus.OK),
     int(PriceStatus.ZERO_VEGA),
@@ -165,8 +166,9 @@ def put_value(  # noqa: C901, PLR0911 - one return a case of the head
         return nan, nan, nan, nan, nan, nan, nan, _BAD
     P, p_down, p_up, P_vol = european_put(S, tau, r, q, vol)
     P_S, P_r, P_q = -p_up / S, -tau * p_down, tau * p_up
-    # Never exercised early; or all that exercise can earn, 1 - e^{-r tau}, is below rounding
-    if r <= 0.0 <= q - r or (r * tau < 1e-14 and q >= 0.0):
+    # Never exercised early; or all that exercise can earn, 1 - e^{-r tau}, is nothing
+    if r <= 0.0 <= q - r or (r * tau < _NOTHING and q >= 0.0):
+        P = max(P, 1.0 - S) if r > 0.0 else P
         P_SS = P_vol / (S * S * vol * tau)
         P_tau = (r * P_r + q * P_q + 0.5 * vol * P_vol) / tau
         return P, P_S, P_SS, P_tau, P_vol, P_r, P_q, _OK
@@ -197,6 +199,8 @@ def put_value(  # noqa: C901, PLR0911 - one return a case of the head
         P_q += share * dlog[2, k]
     P_tau = (r * P_r + q * P_q + 0.5 * vol * P_vol) / tau
     P_SS = 2.0 * (r * P - (r - q) * S * P_S + P_tau) / (vol * S) ** 2
+    if not math.isfinite(P + P_S + P_SS + P_tau + P_vol + P_r + P_q):
+        return nan, nan, nan, nan, nan, nan, nan, _FAILED
     return P, P_S, max(P_SS, 0.0), P_tau, P_vol, P_r, P_q, _OK
 
 

@@ -5,8 +5,9 @@ European puts and calls of one strike differ by a forward contract, whatever the
     C - P = D (F - K)
 
 a line in the strike: its slope is the discount D, its root the forward F. The line is fitted to
-mids, each pair weighted by what its spreads leave open, and so that a stale strike does not move
-it: of n pairs (n - 3) / 2 may be anywhere (``forward_kernel``).
+mids, each pair weighted by what its spreads leave open, and so that stale strikes do not carry it
+off: of n pairs (n - 3) / 2 may be anywhere and the line stays near (``forward_kernel``). Staleness
+of a spread or two cannot be told from noise and is not in the interval.
 
 How sure? The errors are a sandwich over the pairs' own residuals, so they hold whether quotes sit
 well within their spreads or beyond; the interval uses Student's t. They take the pairs' errors for
@@ -58,7 +59,7 @@ _RATE_ERROR = 0.005  # a year: what financing differs by between desks and curve
 _YIELD_ERROR = 0.005  # a year, of a yield that was given
 _UNKNOWN_YIELD_ERROR = 0.02  # a year, of one that was not, around 0
 _MOST_EXCLUDED = 0.4
-_LOWEST_RATE = -0.05
+_LOWEST_RATE, _HIGHEST_RATE = -0.05, 0.3  # a year, surely beyond: no parity
 _LOOSEST = 5.0  # residuals of five times what quotes uniform in their spreads would leave
 _UNFITTED = {2: Status.TOO_FEW, 3: Status.NOT_IDENTIFIED, 4: Status.NO_CONVERGENCE}
 
@@ -106,7 +107,8 @@ class ParityForward(NamedTuple):
       from 0, not used, to 1.
     - ``status``: ``OK``; with numbers under reservation, ``TOO_FEW`` (under 8 pairs: errors from
       the spreads alone, or carry) and ``NOT_RESOLVED`` (no parity: more than 40% of the pairs
-      exclude the line, residuals of more than 5 times the spreads' own, or a rate surely under -5%,
+      exclude the line, residuals of more than 5 times the spreads' own, a rate surely above 30% or
+      under -5%,
       as American puts make it); with NaN, ``NOT_IDENTIFIED`` and
       ``NO_CONVERGENCE``.
     """
@@ -214,7 +216,7 @@ def forward_from_parity(
         pairs_used=used,
         fates=fates,
         weights=weights,
-        status=_verdict(code, fates, scale, r + t * r_error),
+        status=_verdict(code, fates, scale, (r - t * r_error, r + t * r_error)),
     )
 
 
@@ -247,13 +249,14 @@ def _source(code: int, *, with_priors: bool) -> ForwardSource:
     return ForwardSource.PARITY_AND_PRIORS if with_priors else ForwardSource.PARITY
 
 
-def _verdict(code: int, fates: IntArray, scale: float, highest_rate: float) -> Status:
+def _verdict(code: int, fates: IntArray, scale: float, rates: tuple[float, float]) -> Status:
     """The status of the kernel's code; what it fitted may still not be parity."""
     if code in _UNFITTED:
         return _UNFITTED[code]
     off = np.count_nonzero(fates == PairFate.EXCLUDES)
     fitted = np.count_nonzero((fates == PairFate.USED) | (fates >= PairFate.OUTLIER))
-    if off > _MOST_EXCLUDED * fitted or scale > _LOOSEST or highest_rate < _LOWEST_RATE:
+    absurd = rates[1] < _LOWEST_RATE or rates[0] > _HIGHEST_RATE
+    if off > _MOST_EXCLUDED * fitted or scale > _LOOSEST or absurd:
         return Status.NOT_RESOLVED
     return Status.TOO_FEW if code == 1 else Status.OK
 
