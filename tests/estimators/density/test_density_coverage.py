@@ -66,10 +66,10 @@ def test_bands_hold_the_truth_of_twenty_chains(name):
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=FLAT_WINGS if n in {"skewed", "kou"} else ()) for n in NAMES],
+    [pytest.param(n, marks=FLAT_WINGS if n == "kou" else ()) for n in NAMES],
 )
 def test_bands_hold_moments_and_tails_of_twenty_chains(name):
-    """Not yet the skewness of the skewed (0.70 of 20 chains) and the sd of Kou's (0.50)."""
+    """Not yet the sd of Kou's, a fifth of whose variance lies beyond the strikes."""
     found = trials(name, 20, **DISPLACED)
     assert shares(found.coverage, MOMENTS).min() >= 0.80
 

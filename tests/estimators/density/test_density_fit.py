@@ -214,13 +214,13 @@ def test_discount_divides_prices_and_nothing_else():
 
 
 def test_parity_finds_forward_and_discount():
-    chain = option_chain(TRUTHS["kou"], seed=1, displacement=0.4, discount=0.97)
+    chain = option_chain(TRUTHS["kou"], seed=1, displacement=0.4, discount=0.99)
     free = fitted(chain, forward=None, discount=None)
     assert abs(free.forward - 100.0) < 4.0 * free.forward_error
     assert free.forward_error < 0.02
-    assert free.discount == pytest.approx(0.97, abs=2e-3)
-    spoken = fitted(chain, forward=None, discount=0.97)
-    assert spoken.discount == 0.97
+    assert free.discount == pytest.approx(0.99, abs=2e-3)
+    spoken = fitted(chain, forward=None, discount=0.99)
+    assert spoken.discount == 0.99
     assert abs(spoken.forward - 100.0) < 4.0 * spoken.forward_error
 
 

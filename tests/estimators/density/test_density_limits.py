@@ -1,15 +1,15 @@
-r"""Where do the densities and their errors stop being good? Ten chains a case, set against the truth.
+r"""Where do the densities and their errors stop being good? Ten chains a case, held to the truth.
 
-Each case breaks something the fit takes for granted: that sizes are alike, that a smile of the
-chain's scale is smooth, that quotes err each for itself, that the forward is right, that both sides
+Each case breaks something the fit takes for granted: that sizes are alike, that a smile is smooth
+on its chain's scale, that quotes err each for itself, that the forward is right, that both sides
 are of one moment, that the quotes reach far. The numbers asserted are those met, not those wished
-for: a case that gets much worse fails, and so does one that gets much better, because docs/density.md
-then warns of too much. Fair values are displaced by up to 0.4 half-spreads throughout, so quotes err
-each for itself as well.
+for: a case that gets much worse fails, and so does one that gets much better, for then users are
+warned of too much. Fair values are displaced by up to 0.4 half-spreads throughout.
 
-L1 is the median over the chains of int \|f - g\|. Coverage is of bands at 95%: the share of strikes
-of an even grid, between the 1% and the 99% point of the truth, where the band holds it; every strike
-counts the same. ``pytest -s`` prints the table.
+L1 is int \|f - g\| over the default strikes, the median over chains that have a density; negative
+is the worst negative mass. Coverage (pdf, cdf) is of bands at 95%: the share of strikes of an even
+grid between the 1% and the 99% point of the truth where the band holds it, each strike alike.
+``pytest -m slow -s`` prints the table. Everything is simulated.
 """
 
 import math
@@ -38,7 +38,7 @@ def as_quoted(chain, seed):
 
 
 def large_sizes(size):
-    """One quote in ten shows this many contracts on both sides, and is worth no more for it."""
+    """One quote in ten shows this many contracts on both sides and is no nearer the truth."""
 
     def of(chain, seed):
         large = np.random.default_rng(seed).random(chain.strikes.size) < 0.1
@@ -113,8 +113,10 @@ def measured(truth, change, options, told):
         l1 = np.trapezoid(np.abs(density_at(density.smile, grid).pdf - truth.pdf(grid)), grid)
         share = (misses(density, truth, grid[(Q > 0.01) & (Q < 0.99)]) < Z).mean(axis=1)
         rows.append((l1, density.negative_mass, *share))
-    l1, negative, pdf, cdf = np.array(rows).T
     ok = statuses[Status.OK]
+    if not rows:
+        return ok, len(SEEDS), *(math.nan,) * 4
+    l1, negative, pdf, cdf = np.array(rows).T
     return ok, len(SEEDS) - len(rows), np.median(l1), negative.max(), pdf.mean(), cdf.mean()
 
 
@@ -147,7 +149,7 @@ def late_calls(late, shift, seed, **priors):
 
 
 def coverage_of_late(late, shift, **priors):
-    """Of 200 forwards: how many OK, coverage at one's word of 95%, median miss of the OK ones."""
+    """Of 200 forwards: how many OK, coverage and median miss of those."""
     fits = [late_calls(late, shift, seed, **priors) for seed in range(200)]
     ok = [fit for fit in fits if fit.status is Status.OK]
     miss = np.array([fit.forward - 100.0 for fit in ok])
@@ -181,14 +183,19 @@ CASES = {
     "halves at 115 and 85, vol .25, 7 days": (halves(1.15, 0.25, 7), as_quoted, {}, {}),
     "halves at 105 and 95, vol .15, 7 days": (halves(1.05, 0.15, 7), as_quoted, {}, {}),
     "merger: 90% in a spike at 103": (MERGER, as_quoted, {}, {}),
+    "half-spread 1c": (MIXTURE, as_quoted, FLAT, {}),
     "strikes 104 to 109 lifted by 3c": (MIXTURE, lifted_block, FLAT, {}),
     "a maker's smooth skew": (MIXTURE, maker_skew, {}, {}),
+    "one quote a strike": (MIXTURE, as_quoted, OUT, {}),
     "one quote a strike, forward +.1": (MIXTURE, forward_off(0.1), OUT, {}),
     "one quote a strike, forward +.5": (MIXTURE, forward_off(0.5), OUT, {}),
     "one quote a strike, forward +1": (MIXTURE, forward_off(1.0), OUT, {}),
+    "the same, skewed": (SKEWED, as_quoted, OUT, {}),
     "the same, skewed, forward +.1": (SKEWED, forward_off(0.1), OUT, {}),
     "the same, skewed, forward +.5": (SKEWED, forward_off(0.5), OUT, {}),
     "the same, skewed, forward +1": (SKEWED, forward_off(1.0), OUT, {}),
+    "both sides of now, no rate": (MIXTURE, as_quoted, {}, PARITY),
+    "both sides of now, rate 0": (MIXTURE, as_quoted, {}, RATE),
     "puts stale by .1, no rate": (MIXTURE, stale_puts(0.1), {}, PARITY),
     "puts stale by .1, rate 0": (MIXTURE, stale_puts(0.1), {}, RATE),
     "puts stale by .5, no rate": (MIXTURE, stale_puts(0.5), {}, PARITY),
@@ -205,17 +212,22 @@ MET = {
     "halves at 115 and 85, vol .25, 7 days": (10, 0, 0.0421, 0.0073, 0.716, 0.829),
     "halves at 105 and 95, vol .15, 7 days": (10, 0, 0.0212, 0.0000, 0.891, 0.899),
     "merger: 90% in a spike at 103": (10, 0, 0.0610, 0.0059, 0.825, 0.864),
+    "half-spread 1c": (10, 0, 0.0044, 0.0000, 0.921, 0.897),
     "strikes 104 to 109 lifted by 3c": (10, 0, 0.0278, 0.0000, 0.536, 0.582),
     "a maker's smooth skew": (10, 0, 0.0680, 0.0000, 0.231, 0.278),
+    "one quote a strike": (10, 0, 0.0055, 0.0000, 0.940, 0.933),
     "one quote a strike, forward +.1": (10, 0, 0.0395, 0.0000, 0.618, 0.672),
     "one quote a strike, forward +.5": (10, 0, 0.1948, 0.0000, 0.698, 0.744),
     "one quote a strike, forward +1": (10, 0, 0.3867, 0.0524, 0.728, 0.766),
+    "the same, skewed": (10, 0, 0.0081, 0.0000, 0.929, 0.909),
     "the same, skewed, forward +.1": (10, 0, 0.0381, 0.0000, 0.556, 0.613),
     "the same, skewed, forward +.5": (10, 0, 0.2391, 0.0000, 0.743, 0.774),
     "the same, skewed, forward +1": (10, 0, 0.4697, 0.0709, 0.772, 0.799),
+    "both sides of now, no rate": (10, 0, 0.0070, 0.0000, 0.925, 0.941),
+    "both sides of now, rate 0": (10, 0, 0.0071, 0.0000, 0.938, 0.959),
     "puts stale by .1, no rate": (10, 0, 0.0080, 0.0000, 0.867, 0.585),
     "puts stale by .1, rate 0": (10, 0, 0.0102, 0.0000, 0.829, 0.594),
-    "puts stale by .5, no rate": (10, 0, 0.0265, 0.0000, 0.449, 0.187),
+    "puts stale by .5, no rate": (0, 10, math.nan, math.nan, math.nan, math.nan),
     "puts stale by .5, rate 0": (7, 3, 0.0382, 0.0000, 0.600, 0.473),
 }
 
@@ -229,7 +241,7 @@ BELOW = {
 LATE = {
     "12 late by 3c": (12, 0.03, {}, (200, 0.005, 0.0094)),
     "12 late by 10c": (12, 0.1, {}, (200, 0.940, 0.0000)),
-    "12 late by 30c": (12, 0.3, {}, (200, 0.945, -0.0000)),
+    "12 late by 30c": (12, 0.3, {}, (200, 0.945, 0.0000)),
     "18 late by 10c": (18, 0.1, {}, (156, 0.000, 0.0462)),
     "12 late by 3c, rate 0": (12, 0.03, {"rate": 0.0}, (200, 0.110, 0.0079)),
     "12 late by 10c, rate 0": (12, 0.1, {"rate": 0.0}, (200, 0.945, 0.0001)),
@@ -239,24 +251,25 @@ LATE = {
 
 
 def line(table, heads, name, numbers):
-    """A row of the table, under its heads where they change."""
+    """One more row of the table, under heads of its kind."""
     head = f"{'':<40}" + "".join(f"{h:>10}" for h in heads)
     if head not in table:
         table.append(head)
-    table.append(f"{name:<40}" + "".join(f"{x:>10.4g}" for x in numbers))
+    cells = (f"{x:>10d}" if isinstance(x, int) else f"{x:>10.4f}" for x in numbers)
+    table.append(f"{name:<40}" + "".join(cells))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(CASES))
 def test_what_a_density_takes_for_granted(name, table):
-    """With sizes of 1 to 50 the bands hold; each case after it says what a broken premise costs."""
+    """What each broken premise costs, beside the same chains with the premise whole."""
     ok, refused, l1, negative, pdf, cdf = found = measured(*CASES[name])
     line(table, ("OK", "refused", "L1", "negative", "pdf", "cdf"), name, found)
     met = MET[name]
     assert (ok, refused) == pytest.approx(met[:2], abs=1)
-    assert l1 == pytest.approx(met[2], rel=0.2)
-    assert negative == pytest.approx(met[3], rel=0.5, abs=1e-4)
-    assert (pdf, cdf) == pytest.approx(met[4:], abs=0.06)
+    assert l1 == pytest.approx(met[2], rel=0.2, nan_ok=True)
+    assert negative == pytest.approx(met[3], rel=0.5, abs=1e-4, nan_ok=True)
+    assert (pdf, cdf) == pytest.approx(met[4:], abs=0.06, nan_ok=True)
 
 
 @pytest.mark.slow
@@ -282,7 +295,9 @@ def test_forward_with_the_calls_of_high_strikes_late(name, table):
 
 
 def test_a_large_size_is_taken_at_its_word():
-    """Sizes of 100,000 narrow the bands and do not better the density: L1 doubles and more."""
-    alike, large = (measured(*CASES[name]) for name in ("sizes 1 to 50", "one size in ten 100,000"))
-    assert alike[4] > 0.90 > 0.75 > large[4] > 0.60
+    """Sizes of 100,000 narrow the bands and better nothing: coverage falls and L1 doubles."""
+    names = ("sizes 1 to 50", "one size in ten 100,000")
+    alike, large = (measured(*CASES[name]) for name in names)
+    assert alike[4] > 0.90
+    assert 0.60 < large[4] < 0.75
     assert 1.8 < large[2] / alike[2] < 3.0

@@ -38,8 +38,9 @@ def bent(forward_error=0.0):
     """A skewed, curved smile with waves in it and correlated errors; free of arbitrage."""
     rng = np.random.default_rng(3)
     p = 15
-    c = np.concatenate([[0.02, -0.25, 0.3], 0.01 * rng.standard_normal(p - 3)])
-    H = 0.004 * np.tril(rng.standard_normal((p + 1, p)))
+    waves = 0.01 * rng.standard_normal(p - 3)
+    c = np.concatenate([[0.02, -0.25, 0.3, 0.0, 0.0], waves])  # no quote moves a wing
+    H = 0.004 * np.tril(rng.standard_normal((p + 3, p + 2)))
     return Smile(F, forward_error, TAU, V0, 0.4, 6.5, c, H)
 
 
@@ -47,7 +48,7 @@ def waved():
     """One wave too large: the density is negative in places."""
     smile = bent()
     c = smile.coefficients.copy()
-    c[14] += 0.3
+    c[16] += 0.3
     return smile._replace(coefficients=c)
 
 
