@@ -42,7 +42,6 @@ def test_models_of_one_kind_miss_the_others(name):
     smile = fit_svi(K, vols.vol, up.vol - vols.vol, **at)
     laws = (fit_two_lognormal(K, call, mid, error, **at), fit_kou(K, call, mid, error, **at), smile)
     found = [distance(fit.law, truth) for fit in laws]
-    print(f"{name:10}", *(f"{x:.4f}" for x in found), *(fit.status.value for fit in laws))
     assert all(fit.status is not Status.NO_CONVERGENCE for fit in laws)
     for mine, printed in zip(found, PRINTED[name], strict=True):
         assert mine == pytest.approx(printed, rel=0.1, abs=1e-4)
