@@ -56,6 +56,9 @@ __all__ = [
 
 _OUTLIER = int(QuoteFate.OUTLIER)
 _FURTHEST = 36.0  # squared errors
+_HALF_NORMAL = 0.4549364  # median of a squared standard normal
+_told = np.zeros(len(QuoteFate), np.bool_)  # fates of quotes that have both sides in order
+_told[[QuoteFate.USED, QuoteFate.NO_VOLATILITY, QuoteFate.IN_THE_MONEY]] = True
 _MOST_OUTLIERS = 10  # one quote of so many, and one more
 _LEAST = 5
 FIT_CODES = ("ok", "too few", "one price, or parity denied", "no convergence")
@@ -177,16 +180,23 @@ def _worst(
     n = on.size
     miss, pull = np.empty(n), np.zeros(n)
     _misses(V, seen[1], coefficients, factor, miss, pull)
-    worst, furthest, total = -1, 0.0, 0.0
+    squares = np.empty(n)
+    total, count = 0.0, 0
     for i in range(n):
         if on[i] > 0.0:
             error = noise * seen[5, i]
-            square = miss[i] * miss[i] / error
-            total += square
-            square /= max(1.0 - pull[i] / error, 1e-3)
-            if square > furthest:
-                worst, furthest = i, square
-    return worst, furthest, total
+            total += miss[i] * miss[i] / error
+            squares[count] = miss[i] * miss[i] / error / max(1.0 - pull[i] / error, 1e-3)
+            count += 1
+    # Several that are far off swell the noise of all: the median says what is ordinary
+    ordinary = min(np.median(squares[:count]) / _HALF_NORMAL, 1.0)
+    worst, furthest, count = -1, 0.0, 0
+    for i in range(n):
+        if on[i] > 0.0:
+            if squares[count] > furthest:
+                worst, furthest = i, squares[count]
+            count += 1
+    return worst, furthest / max(ordinary, 1e-3), total
 
 
 @njit(cache=True, error_model="numpy")
@@ -200,11 +210,14 @@ def parity_denied(
     tick: float,
     fates: NDArray[np.int8],
 ) -> bool:
-    """Whether most pairs used on both sides exclude this forward with their bids and asks."""
+    """Whether most pairs quoted on both sides exclude this forward with their bids and asks.
+
+    Quotes without a volatility count: at a forward far off there are no others.
+    """
     pairs = denying = 0
     for i in range(1, strikes.size):
         j = i - 1
-        if strikes[i] == strikes[j] and fates[i] == 0 and fates[j] == 0:
+        if strikes[i] == strikes[j] and _told[fates[i]] and _told[fates[j]]:
             call, put = (i, j) if is_call[i] else (j, i)
             line = discount * (forward - strikes[i])
             open_ = 2.0 * discount * forward_error + tick
