@@ -26,6 +26,7 @@ def smile_of(wave=0.0, error=0.02):
     c = np.concatenate([[0.02, -0.25, 0.3], 0.01 * rng.standard_normal(p - 3)])
     c[14] += wave
     H = error * (np.eye(p + 1, p) + 0.3 * np.tril(rng.standard_normal((p + 1, p))))
+    c, H = np.insert(c, [3, 3], 0.0), np.insert(H, [3, 3], 0.0, axis=1)  # the wings, held
     return Smile(F, 0.0, 0.25, 0.2, 0.4, 6.5, c, H)
 
 
@@ -132,7 +133,7 @@ def test_a_volatility_below_zero_is_mended_too():
 
 
 def test_what_cannot_be_mended_says_so():
-    fixed = smile_of(0.2)._replace(factor=np.zeros((16, 15)))
+    fixed = smile_of(0.2)._replace(factor=np.zeros((16, 17)))
     out = repair(fixed)
     assert out.status is Status.NO_CONVERGENCE
     assert out.smile is fixed

@@ -39,6 +39,7 @@ from eventtape.estimators.density.density_quantities_nodes import (
     stretch_ends,
 )
 from eventtape.estimators.density.no_arbitrage import ArbitrageReport, arbitrage_report
+from eventtape.estimators.density.smile_columns import MEAN_COLUMNS
 
 __all__ = ["Repaired", "repair"]
 
@@ -94,8 +95,8 @@ def repair(smile: Smile, *, points: int = 2001) -> Repaired:
     ``points`` of the grid on which the law is given and the changes are summed.
     """
     before = arbitrage_report(smile)
-    start = _positive(smile, np.empty(0))
-    nodes = None if start is None else law_nodes(_moved(smile, start))
+    start = _positive(_without_wings(smile), np.empty(0))
+    nodes = None if start is None else law_nodes(_moved(_without_wings(smile), start))
     if start is None or nodes is None:
         return _nothing(smile, points, before, Status.NOT_IDENTIFIED)
     strikes = smile.forward * np.exp(np.linspace(nodes.y[0], nodes.y[-1], points))
@@ -106,13 +107,14 @@ def repair(smile: Smile, *, points: int = 2001) -> Repaired:
             before, before, Status.OK,
         )  # fmt: skip
     y = np.linspace(nodes.y[0], nodes.y[-1], _POINTS)
+    held = _without_wings(smile)
     for margin in _MARGINS:
         best: tuple[float, Smile, ArbitrageReport] | None = None
-        for start in (_positive(smile, y), _towards_flat(smile, y, margin)):
-            d = None if start is None else _exchange(smile, y, start, margin)
+        for start in (_positive(held, y), _towards_flat(held, y, margin)):
+            d = None if start is None else _exchange(held, y, start, margin)
             if d is None or (best is not None and not np.linalg.norm(d) < best[0]):
                 continue
-            mended = _moved(smile, d)
+            mended = _moved(held, d)._replace(factor=smile.factor)
             after = arbitrage_report(mended)
             if after.free:
                 best = float(np.linalg.norm(d)), mended, after
@@ -120,6 +122,13 @@ def repair(smile: Smile, *, points: int = 2001) -> Repaired:
             distance, mended, after = best
             return _changes(smile, mended, strikes, before, after, distance)
     return _nothing(smile, points, before, Status.NO_CONVERGENCE)
+
+
+def _without_wings(smile: Smile) -> Smile:
+    """The smile with its two wings held: no quote speaks of them, and they reach without end."""
+    factor = smile.factor.copy()
+    factor[:, MEAN_COLUMNS - 2 : MEAN_COLUMNS] = 0.0
+    return smile._replace(factor=factor)
 
 
 def _moved(smile: Smile, d: FloatArray) -> Smile:
