@@ -141,10 +141,9 @@ def test_a_european_chain_has_a_weak_prior_for_its_rate():
     slope = np.where(made.is_call, 0.008 * (made.strikes - 100.0), 0.0)
     chain = as_chain(made, bids=made.bids + 1.0 + slope, asks=made.asks + 1.0 + slope)
     chain = chain._replace(bids=np.maximum(chain.bids, 0.01))
-    for settlement, prior in (("cash", 0.03), ("coin", 0.0)):
-        found = run([chain._replace(settlement=settlement)]).chains[0].european.forward
-        assert abs(found.rate - prior) < 2.0 * 0.05
-        assert found.rate_share > 0.5
+    found = run([chain]).chains[0].european.forward
+    assert abs(found.rate - 0.03) < 2.0 * 0.05
+    assert found.rate_share > 0.5
 
 
 def test_a_given_rate_spot_and_yield_are_used():

@@ -100,8 +100,8 @@ def variance_figure(
         style.add_hover(
             fig, [line], [("expiry", "@expiry"), ("k", "@x{0.000}"), ("vol", "@vol{0.0}%")]
         )
-    _crossings(fig, chains)
-    style.legend_below(fig, columns=3)
+    marked = _crossings(fig, chains)
+    style.legend_below(fig, columns=1 if marked else 3)  # those names are long for a telephone
     return fig
 
 
@@ -137,8 +137,8 @@ def term_figure(chains: tuple[ChainDensity, ...], result: DensitiesResult) -> fi
     return fig
 
 
-def _crossings(fig: figure, chains: tuple[ChainDensity, ...]) -> None:
-    """A mark at the worst place of each calendar violation."""
+def _crossings(fig: figure, chains: tuple[ChainDensity, ...]) -> bool:
+    """A mark at the worst place of each calendar violation; whether there is any."""
     marks: dict[str, list[tuple[float, float, str]]] = {}
     for chain in chains:
         law = chain.density
@@ -159,6 +159,7 @@ def _crossings(fig: figure, chains: tuple[ChainDensity, ...]) -> None:
             fill_color=filled, line_width=2, **style.labelled(kind),
         )  # fmt: skip
         style.add_hover(fig, [dots], [("calendar", "@why")])
+    return bool(marks)
 
 
 def _day(chain: ChainDensity) -> str:

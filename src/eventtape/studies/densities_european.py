@@ -24,7 +24,7 @@ and residuals are large while spot less prepaid forward is a sum of money, the c
 refused for it (:func:`asks_for_dividend`).
 
 A short chain says little of a rate; then a weak prior stands in for the one nobody gave, 3% +- 3% a
-year (European: 3% +- 5%; settled in coin 0 +- 5%), or the rate its surface shows
+year (European: 3% +- 5%), or the rate its surface shows
 (:func:`surface_rate`), and ``rate_share`` says so.
 """
 
@@ -140,7 +140,7 @@ def _european(chain: Chain, known: Known, spot: float | None) -> EuropeanChain:
     n = chain.strikes.size
     r, r_error = known.rate, known.rate_error
     if r is None:
-        r, r_error = 0.0 if chain.settlement == "coin" else _RATE, _LOOSE_ERROR
+        r, r_error = _RATE, _LOOSE_ERROR
     found = _parity(chain, chain.bids, chain.asks, known, known.spot, r, r_error)
     if found.pairs_used == 0 and known.spot is None and spot is not None:
         found = _parity(chain, chain.bids, chain.asks, known, spot, r, r_error)
