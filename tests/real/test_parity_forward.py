@@ -163,7 +163,7 @@ def test_every_deribit_expiry_gives_the_index(options):
         off.extend(np.abs(gap) / errors)
         gaps.extend(np.abs(gap) / np.median(index))
     assert statuses.total() == 540
-    assert statuses[Status.OK] > 495
+    assert statuses[Status.OK] > 490  # eight imply a rate surely above 30% a year
     assert min(scales) > 0.05  # coin ticks: without their rounding seven chains fit "exactly"
     assert max(dropped) < 0.5
     assert np.median(gaps) < 5e-4

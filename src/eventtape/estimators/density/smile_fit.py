@@ -57,6 +57,7 @@ __all__ = [
 _OUTLIER = int(QuoteFate.OUTLIER)
 _FURTHEST = 36.0  # squared errors
 _HALF_NORMAL = 0.4549364  # median of a squared standard normal
+_SWOLLEN = 0.5  # of it: below, a few quotes make the noise of all
 _told = np.zeros(len(QuoteFate), np.bool_)  # fates of quotes that have both sides in order
 _told[[QuoteFate.USED, QuoteFate.NO_VOLATILITY, QuoteFate.IN_THE_MONEY]] = True
 _MOST_OUTLIERS = 10  # one quote of so many, and one more
@@ -189,7 +190,8 @@ def _worst(
             squares[count] = miss[i] * miss[i] / error / max(1.0 - pull[i] / error, 1e-3)
             count += 1
     # Several that are far off swell the noise of all: the median says what is ordinary
-    ordinary = min(np.median(squares[:count]) / _HALF_NORMAL, 1.0)
+    ordinary = np.median(squares[:count]) / _HALF_NORMAL
+    ordinary = ordinary if ordinary < _SWOLLEN else 1.0
     worst, furthest, count = -1, 0.0, 0
     for i in range(n):
         if on[i] > 0.0:
@@ -212,9 +214,9 @@ def parity_denied(
 ) -> bool:
     """Whether most pairs quoted on both sides exclude this forward with their bids and asks.
 
-    Quotes without a volatility count: at a forward far off there are no others.
+    Pairs near the forward decide; where there are none, as at a forward far off, all do.
     """
-    pairs = denying = 0
+    pairs, denying = np.zeros(2, np.int64), np.zeros(2, np.int64)
     for i in range(1, strikes.size):
         j = i - 1
         if strikes[i] == strikes[j] and _told[fates[i]] and _told[fates[j]]:
@@ -223,9 +225,12 @@ def parity_denied(
             open_ = 2.0 * discount * forward_error + tick
             most = quotes[1, call] - quotes[0, put] + open_
             least = quotes[0, call] - quotes[1, put] - open_
-            pairs += 1
-            denying += line > most or line < least
-    return pairs > 2 and 2 * denying > pairs
+            kind = 0 if fates[i] == 0 and fates[j] == 0 else 1
+            pairs[kind] += 1
+            denying[kind] += line > most or line < least
+    if pairs[0] > 2:
+        return 2 * denying[0] > pairs[0]
+    return pairs[1] > 2 and 2 * denying[1] > pairs[1]
 
 
 @watches(columns, evidence)
