@@ -190,7 +190,7 @@ def _worst(
             squares[count] = miss[i] * miss[i] / error / max(1.0 - pull[i] / error, 1e-3)
             count += 1
     # Several that are far off swell the noise of all: the median says what is ordinary
-    ordinary = np.median(squares[:count]) / _HALF_NORMAL
+    ordinary = float(np.median(squares[:count])) / _HALF_NORMAL
     ordinary = ordinary if ordinary < _SWOLLEN else 1.0
     worst, furthest, count = -1, 0.0, 0
     for i in range(n):
@@ -229,8 +229,8 @@ def parity_denied(
             pairs[kind] += 1
             denying[kind] += line > most or line < least
     if pairs[0] > 2:
-        return 2 * denying[0] > pairs[0]
-    return pairs[1] > 2 and 2 * denying[1] > pairs[1]
+        return bool(2 * denying[0] > pairs[0])
+    return bool(pairs[1] > 2 and 2 * denying[1] > pairs[1])
 
 
 @watches(columns, evidence)
