@@ -15,7 +15,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from eventtape.arrays import FloatArray, Status
-from eventtape.estimators.density.gp_state import LEAST, gp_log_evidence, made_state, solve
+from eventtape.estimators.density.gp_state import gp_log_evidence, made_state, solve
 from eventtape.estimators.density.smile_columns import PAD, warped
 from eventtape.estimators.density.smile_evidence import PRIORS
 from eventtape.estimators.density.smile_kernel import (
@@ -24,7 +24,11 @@ from eventtape.estimators.density.smile_kernel import (
     rough_part,
     scaled_columns,
 )
-from eventtape.estimators.density.smile_observations import LAMBDA_MEAN, LAMBDA_VARIANCE
+from eventtape.estimators.density.smile_observations import (
+    LAMBDA_MEAN,
+    LAMBDA_VARIANCE,
+    LEAST_QUOTES,
+)
 
 __all__ = ["RULES", "Rule", "chosen_hyper"]
 
@@ -63,7 +67,7 @@ def chosen_hyper(
         theta = np.array([math.log(ell), math.log(sf), 0.0])
         start = GPHyper(False, v0, theta, 1.0, 0.0)
         priors = np.column_stack([theta, np.full(3, _WIDE)])
-    if rule == "seed" or k.size < LEAST:
+    if rule == "seed" or k.size < LEAST_QUOTES:
         return start
     found = minimize(
         _miss,

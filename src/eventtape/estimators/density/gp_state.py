@@ -25,9 +25,9 @@ from scipy.linalg import LinAlgError, cholesky, solve_triangular
 
 from eventtape.arrays import FloatArray, Status
 from eventtape.estimators.density.smile_kernel import GPHyper, prior_among, scaled_columns
+from eventtape.estimators.density.smile_observations import LEAST_QUOTES
 
 __all__ = [
-    "LEAST",
     "GPSmile",
     "gp_log_evidence",
     "made_state",
@@ -36,7 +36,6 @@ __all__ = [
     "solved",
 ]
 
-LEAST = 5  # quotes
 _WRONG, _UNUSABLE = (
     1e-6,
     1e-2,
@@ -159,7 +158,7 @@ def solved(state: GPSmile) -> GPSmile | None:
         if size <= 1e-18 * whole:
             break
         last = max(0.1 * size, 1e-18 * whole)
-    status = Status.OK if w.size >= LEAST else Status.TOO_FEW
+    status = Status.OK if w.size >= LEAST_QUOTES else Status.TOO_FEW
     return state._replace(weights=w, status=status)
 
 

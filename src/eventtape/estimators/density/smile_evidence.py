@@ -13,10 +13,9 @@ tenth with half of it::
 
     S(omega) = sf^2 sqrt(2 pi) sum_i a_i ell_i exp(-(ell_i omega)^2 / 2)
 
-A single length makes bands that are too narrow where the smile is rougher than it is elsewhere (84%
-for 95% in the trials; docs/density.md). ell, sf and kappa maximise evidence times log-normal
-priors, by BFGS with exact slopes from the wide side. Plug-in maxima without the priors take a
-nearly straight smile for a straight one.
+A single length makes bands that are too narrow where the smile is rougher than it is elsewhere.
+ell, sf and kappa maximise evidence times log-normal priors, by BFGS with exact slopes. Plug-in
+maxima without the priors take a nearly straight smile for a straight one.
 
 References: Rasmussen and Williams (2006), Gaussian Processes for Machine Learning, ch. 5; Solin and
 Sarkka (2020), Statistics and Computing 30.

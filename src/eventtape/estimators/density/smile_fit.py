@@ -39,6 +39,7 @@ from eventtape.estimators.density.smile_evidence import (
     prior_variances,
 )
 from eventtape.estimators.density.smile_observations import (
+    LEAST_QUOTES,
     QuoteFate,
     observe_chain,
     spread_scale,
@@ -57,11 +58,10 @@ __all__ = [
 _OUTLIER = int(QuoteFate.OUTLIER)
 _FURTHEST = 36.0  # squared errors
 _HALF_NORMAL = 0.4549364  # median of a squared standard normal
-_SWOLLEN = 0.5  # of it: below, a few quotes make the noise of all
-_told = np.zeros(len(QuoteFate), np.bool_)  # fates of quotes that have both sides in order
-_told[[QuoteFate.USED, QuoteFate.NO_VOLATILITY, QuoteFate.IN_THE_MONEY]] = True
+_SWOLLEN = 0.1  # of it: below, a few quotes make the noise of all
+_TOLD = np.zeros(len(QuoteFate), np.bool_)  # fates of quotes that have both sides in order
+_TOLD[[QuoteFate.USED, QuoteFate.NO_VOLATILITY, QuoteFate.IN_THE_MONEY]] = True
 _MOST_OUTLIERS = 10  # one quote of so many, and one more
-_LEAST = 5
 FIT_CODES = ("ok", "too few", "one price, or parity denied", "no convergence")
 
 
@@ -119,15 +119,10 @@ def one_price(
     return False
 
 
-@watches(columns, evidence)
 @njit(cache=True, error_model="numpy")
-def smile_factor(A: FloatArray, lam: FloatArray, log_kappa: float, factor: FloatArray) -> None:
-    """Fill H ``(p, p)``, whose H' H is the coefficients' covariance."""
+def smile_factor(L: FloatArray, lam: FloatArray, factor: FloatArray) -> None:
+    """Fill H ``(p, p)``, whose H' H is the coefficients' covariance; L as ``posterior`` left it."""
     p = lam.size
-    work = np.zeros((2, p, p))
-    coefficients = np.empty(p)
-    posterior(A, np.zeros(p), 0.0, lam, log_kappa, work, coefficients)
-    L = work[0]
     for j in range(p):
         factor[j, :] = 0.0
         factor[j, j] = 1.0 / L[j, j]
@@ -219,7 +214,7 @@ def parity_denied(
     pairs, denying = np.zeros(2, np.int64), np.zeros(2, np.int64)
     for i in range(1, strikes.size):
         j = i - 1
-        if strikes[i] == strikes[j] and _told[fates[i]] and _told[fates[j]]:
+        if strikes[i] == strikes[j] and _TOLD[fates[i]] and _TOLD[fates[j]]:
             call, put = (i, j) if is_call[i] else (j, i)
             line = discount * (forward - strikes[i])
             open_ = 2.0 * discount * forward_error + tick
@@ -260,7 +255,7 @@ def _fit_columns(
     most = n // _MOST_OUTLIERS + 1
     for out in range(most + 1):
         sums[0], sums[1], sums[2] = normal_equations(V, seen[1], seen[5], on, A, b)
-        if sums[2] < _LEAST:
+        if sums[2] < LEAST_QUOTES:
             return 1, int(sums[2]), math.nan
         for i in range(3):
             theta[i] = priors[i, 0]
@@ -269,7 +264,7 @@ def _fit_columns(
             return 3, int(sums[2]), math.nan
         prior_variances(theta, half, lean_variance, lam, change)
         posterior(A, b, lean, lam, theta[2], work, coefficients[:p])
-        smile_factor(A, lam, theta[2], factor[:p, :p])
+        smile_factor(work[0], lam, factor[:p, :p])
         noise = math.exp(2.0 * theta[2])
         worst, furthest, misses = _worst(V, seen, noise, coefficients[:p], factor[:p, :p], on)
         if furthest <= _FURTHEST or out == most:
@@ -305,7 +300,7 @@ def fit_smile(
     """
     n = strikes.size
     v0, used = observe_chain(strikes, is_call, quotes, forward, discount, tick, fates, seen)
-    if used < _LEAST:
+    if used < LEAST_QUOTES:
         return 1, 0
     if one_price(strikes, is_call, quotes, forward, fates) or parity_denied(
         strikes, is_call, quotes, forward, forward_error, discount, tick, fates

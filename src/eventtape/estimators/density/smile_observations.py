@@ -40,7 +40,9 @@ from eventtape.estimators.pricing.implied_vol import implied_vol_kernel, normali
 __all__ = [
     "LAMBDA_MEAN",
     "LAMBDA_VARIANCE",
+    "LEAST_QUOTES",
     "QuoteFate",
+    "judged",
     "observe",
     "observe_all",
     "observe_chain",
@@ -48,6 +50,7 @@ __all__ = [
 ]
 
 LAMBDA_MEAN, LAMBDA_VARIANCE = 0.5, 0.25
+LEAST_QUOTES = 5  # used, for a density
 _NEAR = 6  # quotes next to the forward, whose mean volatility is v_0
 _PHI0 = 0.3989422804014327
 
@@ -117,6 +120,13 @@ def _slope(forward: float, k: float, v: float) -> float:
     return forward * _PHI0 * math.exp(-0.5 * d * d)
 
 
+@njit(cache=True, forceinline=True, error_model="numpy")
+def judged(fate: int, is_call: bool, strike: float, forward: float, v0: float) -> int:
+    """The fate of a quote once v_0 is known: deep in the money it is left out."""
+    deep = is_call != (strike >= forward) and not abs(math.log(strike / forward)) < v0
+    return _ITM if fate == 0 and deep else int(fate)
+
+
 @watches(quote_noise, implied_vol)
 @njit(cache=True, error_model="numpy")
 def observe_all(
@@ -178,11 +188,10 @@ def observe_chain(
     v0 = _near_forward(strikes, is_call, forward, fates, seen)
     used = 0
     for i in range(n):
-        x = seen[0, i] / v0
-        if fates[i] == 0 and is_call[i] != (strikes[i] >= forward) and not abs(x) < 1.0:
-            fates[i] = _ITM
+        fates[i] = judged(fates[i], is_call[i], strikes[i], forward, v0)
         used += fates[i] == 0
-        seen[0, i], seen[1, i], seen[2, i] = x, seen[1, i] / v0 - 1.0, seen[2, i] / v0
+        seen[0, i] /= v0
+        seen[1, i], seen[2, i] = seen[1, i] / v0 - 1.0, seen[2, i] / v0
         seen[3, i] /= v0 * v0
         seen[4, i] /= v0 * v0
     return v0, used

@@ -29,11 +29,25 @@ from eventtape.estimators.density.smile_columns import (
     PLACES,
     smile_places,
 )
-from eventtape.estimators.density.smile_evidence import prior_variances
+from eventtape.estimators.density.smile_evidence import posterior, prior_variances
 from eventtape.estimators.density.smile_fit import one_price, parity_denied, smile_factor
-from eventtape.estimators.density.smile_observations import QuoteFate
+from eventtape.estimators.density.smile_observations import LEAST_QUOTES, QuoteFate
 from eventtape.estimators.density.stream_kernel import (
+    CENTRE,
+    COLUMNS,
+    DISCOUNT,
+    FORWARD,
+    FORWARD_ERROR,
+    HALF,
+    LEAN,
+    LOG_KAPPA,
     NUMBERS,
+    RATE,
+    RESOLVED,
+    TAU,
+    TICK,
+    USED,
+    V0,
     StreamState,
     fill_row,
     solve_chain,
@@ -43,11 +57,8 @@ from eventtape.estimators.density.stream_kernel import (
 
 __all__ = ["DensityStream"]
 
-# Places in StreamState.numbers
-_F, _D, _TAU, _TICK, _V0, _CENTRE, _HALF, _KAPPA, _SCALE, _LEAN = range(10)
-_COUNT, _SINCE, _RATE, _USED, _ERROR, _RESOLVED = range(10, NUMBERS)
 _OUTLIER, _GONE = int(QuoteFate.OUTLIER), int(QuoteFate.MISSING)
-_NO_CHAIN, _LEAST = -1, 5
+_NO_CHAIN = -1
 _FITTED = (Status.OK, Status.NOT_RESOLVED)
 
 
@@ -193,18 +204,18 @@ class DensityStream:
             if value is not None and not 0.0 < value < math.inf:
                 raise InputError("a positive number", met=value, column=name)
         if forward is not None:
-            at[_F] = forward
+            at[FORWARD] = forward
         if forward_error is not None:
             if not 0.0 <= forward_error < math.inf:
                 raise InputError("an error of 0 or more", met=forward_error, column="forward_error")
-            at[_ERROR] = forward_error
+            at[FORWARD_ERROR] = forward_error
         if tau is not None:
-            at[_V0] *= math.sqrt(tau / at[_TAU])
-            at[_TAU] = tau
-            if math.isfinite(at[_RATE]):
-                at[_D] = math.exp(-at[_RATE] * tau)
+            at[V0] *= math.sqrt(tau / at[TAU])
+            at[TAU] = tau
+            if math.isfinite(at[RATE]):
+                at[DISCOUNT] = math.exp(-at[RATE] * tau)
         if discount is not None:
-            at[_D] = discount
+            at[DISCOUNT] = discount
         sum_chain(self.state, chain, True)
         self._solve(chain)
 
@@ -220,7 +231,7 @@ class DensityStream:
             raise InputError(f"a fit of {mine.size} contracts", met=density.report.fates.size)
         if density.strikes.size != self.state.x.shape[1]:
             raise InputError(f"a grid of {self.state.x.shape[1]}", met=density.strikes.size)
-        self._hold(chain, density, at[_TICK], at[_RATE], density.report.fates)
+        self._hold(chain, density, at[TICK], at[RATE], density.report.fates)
 
     def contracts(self, chain: int) -> IntArray:
         """Numbers of the contracts of a chain."""
@@ -235,39 +246,42 @@ class DensityStream:
         """
         self._check_chain(chain)
         state, at = self.state, self.state.numbers[chain]
-        if at[_USED] < _LEAST:
+        if at[USED] < LEAST_QUOTES:
             return Status.TOO_FEW
         mine = self.contracts(chain)
         mine = mine[np.argsort(state.strikes[mine], kind="stable")]
         columns = (state.strikes[mine], state.is_call[mine], state.quotes[:, mine].copy())
-        fates, forward = state.fates[mine], float(at[_F])
-        bounds = (forward, float(at[_ERROR]), float(at[_D]), float(at[_TICK]))
+        fates, forward = state.fates[mine], float(at[FORWARD])
+        bounds = (forward, float(at[FORWARD_ERROR]), float(at[DISCOUNT]), float(at[TICK]))
         if (
             one_price(*columns, forward, fates)
             or parity_denied(*columns, *bounds, fates)
             or not np.isfinite(state.law[chain]).all()
         ):
             return Status.NOT_IDENTIFIED
-        return Status.OK if at[_RESOLVED] > 0.0 else Status.NOT_RESOLVED
+        return Status.OK if at[RESOLVED] > 0.0 else Status.NOT_RESOLVED
 
     def law(self, chain: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """Strikes, density per unit of strike, distribution and volatility per sqrt(year), now."""
         self._check_chain(chain)
         state = self.state
-        vol = state.law[chain, 0] / math.sqrt(state.numbers[chain, _TAU])
+        vol = state.law[chain, 0] / math.sqrt(state.numbers[chain, TAU])
         return state.grid[chain], state.law[chain, 1], state.law[chain, 2], vol
 
     def smile(self, chain: int) -> Smile:
         """The current smile with its covariance, for errors and everything read off a smile."""
         self._check_chain(chain)
         state, at = self.state, self.state.numbers[chain]
-        p = int(at[_COUNT])
-        factor = np.zeros((p, p))
-        A = np.ascontiguousarray(state.A[chain, :p, :p])
-        smile_factor(A, state.lam[chain, :p].copy(), float(at[_KAPPA]), factor)
+        p = int(at[COLUMNS])
+        lam, work = state.lam[chain, :p].copy(), np.empty((2, p, p))
+        A, b = np.ascontiguousarray(state.A[chain, :p, :p]), state.b[chain, :p].copy()
+        coefficients, factor = np.empty(p), np.empty((p, p))
+        posterior(A, b, float(at[LEAN]), lam, float(at[LOG_KAPPA]), work, coefficients)
+        smile_factor(work[0], lam, factor)
         return Smile(
-            float(at[_F]), float(at[_ERROR]), float(at[_TAU]), float(at[_V0]), float(at[_CENTRE]),
-            float(at[_HALF]), state.coefficients[chain, : p - 1].copy(), factor[:, : p - 1].copy(),
+            float(at[FORWARD]), float(at[FORWARD_ERROR]), float(at[TAU]), float(at[V0]),
+            float(at[CENTRE]), float(at[HALF]), coefficients[: p - 1].copy(),
+            factor[:, : p - 1].copy(),
         )  # fmt: skip
 
     def _hold(

@@ -2,7 +2,7 @@ r"""One quote in, one density out: what a new quote changes in a fitted smile.
 
 With the hyper-parameters held, a smile is the solution of its normal equations, and a quote is one
 row of them: taking the old row out and putting the new one in moves A and b by two rank-one terms.
-Then the coefficients are solved anew from A, of size p = 20 to 30 whatever the number of quotes, so
+Then the coefficients are solved anew from A, of size p = 20 to 62 whatever the number of quotes, so
 that no error of an earlier solution is carried on; A itself is summed again from the rows after
 ``_AGAIN`` changes, which keeps the rounding of taking out below 1e-9.
 
@@ -38,16 +38,44 @@ from eventtape.estimators.density.smile_columns import (
 )
 from eventtape.estimators.density.smile_columns import smile_columns as fill_columns
 from eventtape.estimators.density.smile_evidence import posterior
-from eventtape.estimators.density.smile_observations import QuoteFate, observe, observe_all
+from eventtape.estimators.density.smile_observations import (
+    LEAST_QUOTES,
+    QuoteFate,
+    judged,
+    observe,
+    observe_all,
+)
 
-__all__ = ["NUMBERS", "StreamState", "fill_row", "solve_chain", "sum_chain", "take_quotes"]
+__all__ = [
+    "CENTRE",
+    "COLUMNS",
+    "DISCOUNT",
+    "FORWARD",
+    "FORWARD_ERROR",
+    "HALF",
+    "LEAN",
+    "LOG_KAPPA",
+    "NUMBERS",
+    "RATE",
+    "RESOLVED",
+    "SCALE",
+    "SINCE",
+    "TAU",
+    "TICK",
+    "USED",
+    "V0",
+    "StreamState",
+    "fill_row",
+    "solve_chain",
+    "sum_chain",
+    "take_quotes",
+]
 
-NUMBERS = 16
-_F, _D, _TAU, _TICK, _V0, _CENTRE, _HALF, _KAPPA, _SCALE, _LEAN = range(10)
-_COUNT, _SINCE, _RATE, _USED = range(10, 14)
+NUMBERS = 16  # a chain, at these places
+FORWARD, DISCOUNT, TAU, TICK, V0, CENTRE, HALF, LOG_KAPPA, SCALE, LEAN = range(10)
+COLUMNS, SINCE, RATE, USED, FORWARD_ERROR, RESOLVED = range(10, NUMBERS)
 _AGAIN = 1000
-_ITM, _OUTLIER = int(QuoteFate.IN_THE_MONEY), int(QuoteFate.OUTLIER)
-_LEAST = 5  # quotes a density is made of, as in a cold fit
+_OUTLIER = int(QuoteFate.OUTLIER)
 
 
 class StreamState(NamedTuple):
@@ -97,17 +125,16 @@ def _weigh(
 @njit(cache=True, error_model="numpy")
 def _see(state: StreamState, i: int, at: FloatArray) -> None:
     """Observe contract i: its fate, y, 1 / R and z, from its quote and its chain's numbers."""
-    fate, k, v, z, wide, fine = observe(
+    fate, _, v, z, wide, fine = observe(
         state.strikes[i], state.is_call[i], state.quotes[0, i], state.quotes[1, i],
-        state.quotes[2, i], state.quotes[3, i], at[_F], at[_D], at[_TICK],
+        state.quotes[2, i], state.quotes[3, i], at[FORWARD], at[DISCOUNT], at[TICK],
     )  # fmt: skip
-    v0 = at[_V0]
-    beyond = state.is_call[i] != (state.strikes[i] >= at[_F]) and not abs(k) < v0
-    state.fates[i] = _ITM if fate == 0 and beyond else fate
+    v0 = at[V0]
+    state.fates[i] = judged(fate, state.is_call[i], state.strikes[i], at[FORWARD], v0)
     if state.fates[i] == 0:
         state.seen[0, i] = v / v0 - 1.0
-        state.seen[1, i] = v0 * v0 / (at[_SCALE] * wide + fine)
-        state.rows[i, int(at[_COUNT]) - 1] = z / v0
+        state.seen[1, i] = v0 * v0 / (at[SCALE] * wide + fine)
+        state.rows[i, int(at[COLUMNS]) - 1] = z / v0
 
 
 @watches(smile_evidence, smile_columns, breeden_litzenberger)
@@ -115,18 +142,18 @@ def _see(state: StreamState, i: int, at: FloatArray) -> None:
 def solve_chain(state: StreamState, c: int, work: FloatArray) -> None:
     """Coefficients from the normal equations, and the law on the chain's grid."""
     at = state.numbers[c]
-    if at[_USED] < _LEAST:
+    if at[USED] < LEAST_QUOTES:
         state.law[c] = math.nan
         return
-    p = int(at[_COUNT])
+    p = int(at[COLUMNS])
     q = state.coefficients[c, :p]
     posterior(
-        state.A[c, :p, :p], state.b[c, :p], at[_LEAN], state.lam[c, :p], at[_KAPPA],
+        state.A[c, :p, :p], state.b[c, :p], at[LEAN], state.lam[c, :p], at[LOG_KAPPA],
         work[:, :p, :p], q,
     )  # fmt: skip
     sums = np.empty((3, state.x.shape[1]))
-    smile_sum(state.places[c], at[_HALF], q[: p - 1], sums)
-    law_of_smile(state.grid[c], state.x[c], at[_V0], sums, state.law[c])
+    smile_sum(state.places[c], at[HALF], q[: p - 1], sums)
+    law_of_smile(state.grid[c], state.x[c], at[V0], sums, state.law[c])
 
 
 @watches(smile_columns)
@@ -134,11 +161,11 @@ def solve_chain(state: StreamState, c: int, work: FloatArray) -> None:
 def fill_row(state: StreamState, i: int) -> None:
     """The columns of contract i at its chain's forward."""
     at = state.numbers[state.chain[i]]
-    p = int(at[_COUNT])
+    p = int(at[COLUMNS])
     x, place, column = np.empty(1), np.empty((PLACES, 1)), np.empty((1, p - 1, 1))
-    x[0] = math.log(state.strikes[i] / at[_F]) / at[_V0]
-    smile_places(x, at[_CENTRE], at[_HALF], place)
-    fill_columns(place, at[_HALF], 0, column)
+    x[0] = math.log(state.strikes[i] / at[FORWARD]) / at[V0]
+    smile_places(x, at[CENTRE], at[HALF], place)
+    fill_columns(place, at[HALF], 0, column)
     state.rows[i, : p - 1] = column[0, :, 0]
 
 
@@ -147,20 +174,20 @@ def fill_row(state: StreamState, i: int) -> None:
 def sum_chain(state: StreamState, c: int, look: bool) -> None:
     """A, b and the grid of a chain from all its contracts; with ``look`` they are observed anew."""
     at = state.numbers[c]
-    p = int(at[_COUNT])
+    p = int(at[COLUMNS])
     A, b = state.A[c, :p, :p], state.b[c, :p]
     A[:] = 0.0
     b[:] = 0.0
     mine = np.flatnonzero(state.chain == c)
     if look:
         _look_again(state, c, mine)
-    at[_USED] = 0.0
+    at[USED] = 0.0
     for i in mine:
         if state.fates[i] == 0:
-            at[_USED] += 1.0
+            at[USED] += 1.0
             _weigh(1.0, state.rows[i, :p], state.seen[0, i], state.seen[1, i], A, b)
     _mirror(A)
-    at[_SINCE] = 0.0
+    at[SINCE] = 0.0
 
 
 @watches(smile_columns, smile_observations)
@@ -168,28 +195,27 @@ def sum_chain(state: StreamState, c: int, look: bool) -> None:
 def _look_again(state: StreamState, c: int, mine: IntArray) -> None:
     """Observe the contracts of a chain anew, as ``_see`` does one by one, and place its grid."""
     at = state.numbers[c]
-    p, v0 = int(at[_COUNT]), at[_V0]
+    p, v0 = int(at[COLUMNS]), at[V0]
     n = mine.size
     K, call, sides = state.strikes[mine], state.is_call[mine], np.empty((4, n))
     for side in range(4):
         sides[side] = state.quotes[side][mine]
     fates, seen = np.empty(n, np.int8), np.empty((5, n))
-    observe_all(K, call, sides, at[_F], at[_D], at[_TICK], fates, seen)
+    observe_all(K, call, sides, at[FORWARD], at[DISCOUNT], at[TICK], fates, seen)
     place, columns = np.empty((PLACES, n)), np.empty((1, p - 1, n))
-    smile_places(seen[0] / v0, at[_CENTRE], at[_HALF], place)
-    fill_columns(place, at[_HALF], 0, columns)
+    smile_places(seen[0] / v0, at[CENTRE], at[HALF], place)
+    fill_columns(place, at[HALF], 0, columns)
     for j in range(n):
         i = mine[j]
-        beyond = call[j] != (K[j] >= at[_F]) and not abs(seen[0, j]) < v0
-        fate = _ITM if fates[j] == 0 and beyond else int(fates[j])
+        fate = judged(fates[j], call[j], K[j], at[FORWARD], v0)
         state.fates[i] = _OUTLIER if state.fates[i] == _OUTLIER and fate == 0 else fate
         state.rows[i, : p - 1] = columns[0, :, j]
         if state.fates[i] == 0:
             state.seen[0, i] = seen[1, j] / v0 - 1.0
-            state.seen[1, i] = v0 * v0 / (at[_SCALE] * seen[3, j] + seen[4, j])
+            state.seen[1, i] = v0 * v0 / (at[SCALE] * seen[3, j] + seen[4, j])
             state.rows[i, p - 1] = seen[2, j] / v0
     for g in range(state.x.shape[1]):
-        state.grid[c, g] = at[_F] * math.exp(state.x[c, g] * v0)
+        state.grid[c, g] = at[FORWARD] * math.exp(state.x[c, g] * v0)
 
 
 @njit(cache=True, error_model="numpy")
@@ -206,36 +232,31 @@ def _take(state: StreamState, i: int, quotes: FloatArray, row: int) -> None:
     """One quote's old row out of its chain's sums, and its new one in."""
     c = state.chain[i]
     at = state.numbers[c]
-    p = int(at[_COUNT])
+    p = int(at[COLUMNS])
     A, b, columns = state.A[c, :p, :p], state.b[c, :p], state.rows[i, :p]
     if state.fates[i] == 0:
-        at[_USED] -= 1.0
+        at[USED] -= 1.0
         _weigh(-1.0, columns, state.seen[0, i], state.seen[1, i], A, b)
     for j in range(4):
         state.quotes[j, i] = quotes[j, row]
     _see(state, i, at)
     if state.fates[i] == 0:
-        at[_USED] += 1.0
+        at[USED] += 1.0
         _weigh(1.0, columns, state.seen[0, i], state.seen[1, i], A, b)
     _mirror(A)
-    at[_SINCE] += 1.0
-    if at[_SINCE] >= _AGAIN:
+    at[SINCE] += 1.0
+    if at[SINCE] >= _AGAIN:
         sum_chain(state, c, False)
 
 
 @watches(smile_columns, smile_evidence, smile_observations, breeden_litzenberger)
 @njit(cache=True, error_model="numpy")
-def take_quotes(state: StreamState, contracts: IntArray, quotes: FloatArray, each: bool) -> int:
-    """Take quotes ``(4, k)`` of contracts ``(k,)`` in order; densities after each, or at the end.
-
-    Returns the first row whose contract is unknown, or -1: rows before it have been taken.
-    """
+def take_quotes(state: StreamState, contracts: IntArray, quotes: FloatArray, each: bool) -> None:
+    """Take quotes ``(4, k)`` of listed contracts ``(k,)``; densities after each, or at the end."""
     work = np.empty((2, state.rows.shape[1], state.rows.shape[1]))
     touched = np.zeros(state.numbers.shape[0], np.bool_)
     for row in range(contracts.size):
         i = contracts[row]
-        if i < 0 or i >= state.chain.size or state.chain[i] < 0:
-            return row
         _take(state, i, quotes, row)
         c = state.chain[i]
         touched[c] = True
@@ -245,4 +266,3 @@ def take_quotes(state: StreamState, contracts: IntArray, quotes: FloatArray, eac
         for c in range(touched.size):
             if touched[c]:
                 solve_chain(state, c, work)
-    return -1
