@@ -13,7 +13,7 @@ from eventtape.errors import InputError
 from eventtape.estimators.discovery.lead_lag import contrasts, lead_lag
 from eventtape.estimators.probability import local_level
 from eventtape.estimators.probability.vig import joint_book, remove_vig
-from eventtape.estimators.states.exposure import outcome_gap, response
+from eventtape.estimators.states.outcome_gap import outcome_gap, response
 from eventtape.estimators.states.overlapping import overlapping_gap
 
 S = 10**9

@@ -10,7 +10,7 @@ from scipy.stats import t as student
 
 from eventtape.arrays import Status
 from eventtape.errors import InputError
-from eventtape.estimators.states.exposure import outcome_gap, predict_move, response
+from eventtape.estimators.states.outcome_gap import outcome_gap, predict_move, response
 
 
 def night(seed, *, n=300, gap=0.1, lag=2, noise=1e-3, holes=0, controls=0):

@@ -11,7 +11,7 @@ import pytest
 from eventtape.arrays import Status
 from eventtape.errors import InputError
 from eventtape.estimators.probability import local_level, vig
-from eventtape.estimators.states.exposure import outcome_gap
+from eventtape.estimators.states.outcome_gap import outcome_gap
 from eventtape.frames import filter_probability, gap_table, join_complementary
 from eventtape.simulate import MarketTruth, event_night
 from eventtape.tape import PROBABILITY, check, times_ns

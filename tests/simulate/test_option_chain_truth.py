@@ -16,7 +16,7 @@ from eventtape.simulate.option_chain import (
     chain_truths,
     option_chain,
     option_surface,
-    two_states,
+    two_lognormal_law,
 )
 
 TRUTHS = chain_truths()
@@ -183,9 +183,9 @@ def test_bad_designs_are_refused(bad, wanted):
 
 def test_impossible_states_are_refused():
     with pytest.raises(InputError, match="probability"):
-        two_states(1.0, 1.03, (0.5, 0.5), days=10)
+        two_lognormal_law(1.0, 1.03, (0.5, 0.5), days=10)
     with pytest.raises(InputError, match="second above 0"):
-        two_states(0.9, 1.2, (0.5, 0.5), days=10)
+        two_lognormal_law(0.9, 1.2, (0.5, 0.5), days=10)
 
 
 def test_a_truth_without_variance_is_refused():

@@ -4,13 +4,13 @@ from eventtape.frames.daily_volume import daily_volume
 from eventtape.frames.discovery import lead_lag_table, pair_table, resolution_table
 from eventtape.frames.discovery_links import connectedness_table, granger_table, rank_table
 from eventtape.frames.discovery_speeds import group_table, speed_table
-from eventtape.frames.exposure import gap_table
 from eventtape.frames.factors import (
     factor_returns,
     idiosyncratic_amplification,
     replicate,
     rolling_beta,
 )
+from eventtape.frames.outcome_gap import gap_table
 from eventtape.frames.probability import filter_probability, join_complementary
 from eventtape.frames.signs import sign_trades
 from eventtape.frames.ticks import (

@@ -7,7 +7,7 @@ from eventtape.simulate.option_chain import (
     chain_truths,
     option_chain,
     option_surface,
-    two_states,
+    two_lognormal_law,
 )
 from eventtape.simulate.price_leaders import (
     LeaderMarket,
@@ -71,7 +71,7 @@ __all__ = [
     "taq_batches",
     "taq_day",
     "taq_market",
-    "two_states",
+    "two_lognormal_law",
     "walk_and_stationary",
     "yan_zivot",
 ]

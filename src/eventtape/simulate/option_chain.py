@@ -34,7 +34,7 @@ from eventtape.estimators.pricing.lognormal_mixture import (
 )
 from eventtape.estimators.pricing.terminal_law import TerminalLaw, law_prices
 
-__all__ = ["OptionChain", "chain_truths", "option_chain", "option_surface", "two_states"]
+__all__ = ["OptionChain", "chain_truths", "option_chain", "option_surface", "two_lognormal_law"]
 
 _FORWARD = 100.0
 _YEAR = 365.0
@@ -63,7 +63,7 @@ class OptionChain(NamedTuple):
     truth: TerminalLaw
 
 
-def two_states(
+def two_lognormal_law(
     probability: float,
     first_mean: float,
     vols: tuple[float, float],
@@ -73,7 +73,7 @@ def two_states(
 ) -> LognormalMixture:
     """Two lognormal states with mean ``forward``: ``first_mean`` is over the forward, vols annual.
 
-    >>> two_states(0.6, 1.03, (0.55, 0.75), days=10).means.round(6).tolist()
+    >>> two_lognormal_law(0.6, 1.03, (0.55, 0.75), days=10).means.round(6).tolist()
     [103.0, 95.5]
     """
     p, m = probability, first_mean
@@ -94,9 +94,9 @@ def chain_truths() -> dict[str, TerminalLaw]:
     """
     return {
         "lognormal": lognormal(_FORWARD, 10 / _YEAR, 0.6),
-        "mixture": two_states(0.6, 1.03, (0.55, 0.75), days=10),
-        "bimodal": two_states(0.6, 1.08, (0.45, 0.55), days=10),
-        "skewed": two_states(0.85, 1.02, (0.25, 0.60), days=30),
+        "mixture": two_lognormal_law(0.6, 1.03, (0.55, 0.75), days=10),
+        "bimodal": two_lognormal_law(0.6, 1.08, (0.45, 0.55), days=10),
+        "skewed": two_lognormal_law(0.85, 1.02, (0.25, 0.60), days=30),
         "heston": heston(
             _FORWARD,
             30 / _YEAR,

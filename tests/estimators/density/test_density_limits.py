@@ -23,7 +23,7 @@ from eventtape.arrays import Status
 from eventtape.estimators.density.density_quantities import density_at
 from eventtape.estimators.density.fit import fit_density
 from eventtape.estimators.pricing.forward import forward_from_parity
-from eventtape.simulate.option_chain import chain_truths, option_chain, two_states
+from eventtape.simulate.option_chain import chain_truths, option_chain, two_lognormal_law
 
 Z = 1.96
 SEEDS = range(10)
@@ -167,12 +167,12 @@ def table():
 
 def halves(mean, vol, days):
     """Two equal chances, the first ``mean`` times the forward."""
-    return two_states(0.5, mean, (vol, vol), days=days)
+    return two_lognormal_law(0.5, mean, (vol, vol), days=days)
 
 
 RATE = PARITY | {"rate": 0.0}
 FLAT = {"half_spread": (0.01, 0.0)}
-MERGER = two_states(0.9, 1.03, (0.06, 0.5), days=60)
+MERGER = two_lognormal_law(0.9, 1.03, (0.06, 0.5), days=60)
 
 CASES = {
     "sizes 1 to 50": (MIXTURE, as_quoted, {}, {}),

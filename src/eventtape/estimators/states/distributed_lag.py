@@ -1,6 +1,6 @@
 """Distributed-lag least squares on a grid with holes: design, HC3 scores, Bartlett sums.
 
-The algebra under the outcome gap (``exposure``), which says why each part is as it is. Rows of a
+The algebra under the outcome gap (``outcome_gap``), which says why each part is as it is. Rows of a
 design keep the number of the grid row they came from, so that rows on either side of a hole in the
 data are never taken for neighbours.
 

@@ -8,7 +8,7 @@ from eventtape.arrays import Status
 from eventtape.clock import SECOND
 from eventtape.errors import InputError
 from eventtape.estimators.states.distributed_lag import whole_steps
-from eventtape.estimators.states.exposure import outcome_gap
+from eventtape.estimators.states.outcome_gap import outcome_gap
 from eventtape.tape import times_ns
 from eventtape.tape.sampling import grid, on_grid
 
