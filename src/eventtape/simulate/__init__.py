@@ -30,10 +30,13 @@ from eventtape.simulate.taq_streams import (
     stream_truth,
     stream_weights,
 )
+from eventtape.simulate.two_states import DAY, WEEKS, StatesTruth, TwoStates, two_states
 
 __all__ = [
+    "DAY",
     "FACTORS",
     "MARKETS",
+    "WEEKS",
     "Blemishes",
     "FactorMarket",
     "FactorTruth",
@@ -43,6 +46,7 @@ __all__ = [
     "Night",
     "NightTruth",
     "OptionChain",
+    "StatesTruth",
     "StreamBatch",
     "StreamTruth",
     "TaqBatch",
@@ -52,6 +56,7 @@ __all__ = [
     "TaqTruth",
     "TickMarket",
     "TickTruth",
+    "TwoStates",
     "asynchronous_ticks",
     "chain_truths",
     "common_trend_panel",
@@ -72,6 +77,7 @@ __all__ = [
     "taq_day",
     "taq_market",
     "two_lognormal_law",
+    "two_states",
     "walk_and_stationary",
     "yan_zivot",
 ]
