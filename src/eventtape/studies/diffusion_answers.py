@@ -12,7 +12,7 @@ from eventtape.arrays import FloatArray, IntArray, Status
 from eventtape.clock import SECOND
 from eventtape.errors import InputError
 from eventtape.estimators.discovery.lead_lag import lead_lag
-from eventtape.estimators.states import exposure
+from eventtape.estimators.states import outcome_gap
 from eventtape.estimators.states.distributed_lag import whole_steps
 from eventtape.estimators.states.overlapping import overlapping_gap
 from eventtape.studies.diffusion_rows import (
@@ -62,12 +62,12 @@ def _resolved(s: Sampled, horizon_s: float) -> bool:
 
 def _estimate(
     s: Sampled, horizon_s: float, config: Config, rows: slice, controls: FloatArray | None
-) -> exposure.Gap:
+) -> outcome_gap.Gap:
     """The gap from some rows of the grid, refused where the horizon is not resolved."""
     if not _resolved(s, horizon_s):
         nan = math.nan
-        return exposure.Gap(nan, nan, nan, nan, horizon_s, 0, 0, nan, nan, nan, Status.NOT_RESOLVED)
-    return exposure.outcome_gap(
+        return outcome_gap.Gap(nan, nan, nan, nan, horizon_s, 0, 0, nan, nan, nan, Status.NOT_RESOLVED)
+    return outcome_gap.outcome_gap(
         s.x[rows],
         s.p[rows],
         step_s=s.step_s,
@@ -103,7 +103,7 @@ def comparisons_of(s: Sampled, config: Config) -> list[Comparison]:
         )
         name = f"overlapping, {method}"
         rows.append(Comparison(s.label, h, name, *o[:3], o.status, _measured(s, config, name)))
-    plain = exposure.outcome_gap(
+    plain = outcome_gap.outcome_gap(
         s.x,
         s.p,
         step_s=s.step_s,
@@ -143,9 +143,9 @@ def response_row(s: Sampled, config: Config) -> ResponseRow:
     if not _resolved(s, config.headline_s):
         ends = np.array([-min(config.lead_s, config.headline_s), config.headline_s])
         blank = np.full(2, math.nan)
-        refused = exposure.Response(ends, blank, blank, blank, 0, Status.NOT_RESOLVED)
+        refused = outcome_gap.Response(ends, blank, blank, blank, 0, Status.NOT_RESOLVED)
         return ResponseRow(s.label, refused)
-    curve = exposure.response(
+    curve = outcome_gap.response(
         s.x,
         s.p,
         step_s=s.step_s,
@@ -234,7 +234,7 @@ def scores_of(s: Sampled, event: Event, config: Config) -> list[Score]:
     rows = []
     for sample, used in (("out", slice(0, split + 1)), ("in", slice(None))):
         gap = _estimate(s, config.headline_s, config, used, None)
-        said = exposure.predict_move(gap, move, n_steps=end - split, level=config.level)
+        said = outcome_gap.predict_move(gap, move, n_steps=end - split, level=config.level)
         nan = math.nan
         numbers = (said.move, said.lower, said.upper, realised) if known else (nan, nan, nan, nan)
         status = said.status if known else Status.TOO_FEW

@@ -10,7 +10,7 @@ import polars as pl
 
 from eventtape.arrays import FloatArray, IntArray, Status, check_level
 from eventtape.errors import InputError
-from eventtape.estimators.states import exposure
+from eventtape.estimators.states import outcome_gap
 from eventtape.estimators.states.distributed_lag import whole_steps
 from eventtape.studies.events import Event
 from eventtape.studies.leadership_rows import Leadership
@@ -119,7 +119,7 @@ class GapRow(NamedTuple):
 
     market: str
     horizon_s: float
-    estimate: exposure.Gap
+    estimate: outcome_gap.Gap
     status: Status
 
 
@@ -140,7 +140,7 @@ class ResponseRow(NamedTuple):
     """The response curve of one market."""
 
     market: str
-    curve: exposure.Response
+    curve: outcome_gap.Response
 
 
 class LeadLagRow(NamedTuple):
