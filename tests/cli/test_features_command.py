@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
@@ -17,6 +14,7 @@ from polars.testing import assert_frame_equal
 from typer.testing import CliRunner
 
 from cli import tick_day_files as write
+from cli.program_here import program
 from eventtape.cli import app
 from eventtape.clock import session_of
 from eventtape.errors import InputError
@@ -32,7 +30,6 @@ from eventtape.sources import (
 )
 from sources.tick_files import QUOTE_HEAD, TRADE_HEAD, packed, quote, trade
 
-PROGRAM = [sys.executable, "-c", "from eventtape.cli import main; main()"]
 DATE, NEXT, SHORT = "2024-11-26", "2024-11-27", "2024-11-29"  # the last one closes early
 HOLIDAY = "2024-11-28"
 
@@ -382,23 +379,17 @@ def test_files_that_do_not_belong_together(polygon, tmp_path):
 
 
 def test_the_program_says_it_in_words(polygon, tmp_path):
-    """In its own process: exit code 2, no traceback, nothing on standard output, no file."""
+    """Exit code 2, no traceback, nothing on standard output, no file."""
     trades, quotes = polygon[1][NEXT]
     cut = tmp_path / "q.csv.gz"
     cut.write_bytes(quotes.read_bytes()[:-2_000])
-    done = subprocess.run(
-        [*PROGRAM, "features", trades, cut, "--vendor", "polygon", "--out", tmp_path / "f.parquet"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env=dict(os.environ),
-    )
+    out = tmp_path / "f.parquet"
+    done = program("features", trades, cut, "--vendor", "polygon", "--out", out, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith(f"eventtape: {cut}: wanted a whole gzip file")
     assert len(done.stderr.splitlines()) == 1
-    assert not (tmp_path / "f.parquet").exists()
+    assert not out.exists()
 
 
 def test_a_second_ticker_of_a_date_joins_the_first_in_the_lake(polygon, tmp_path):

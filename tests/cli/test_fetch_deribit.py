@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 import polars as pl
 import pytest
 
+from cli.program_here import program
 from eventtape.cli.fetch_command import fetch
 from eventtape.clock import parse_ns
 from eventtape.errors import FetchError, InputError
@@ -94,15 +92,8 @@ def test_the_book_becomes_a_file_that_the_readers_know(service, tmp_path, capsys
 
 
 def test_the_program_takes_the_service_from_the_environment(service, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", "from eventtape.cli import main; main()", "fetch", "deribit"],
-        cwd=tmp_path,
-        env={**os.environ, "EVENTTAPE_DERIBIT_URL": service.base, "EVENTTAPE_LAKE": "here"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    env = {"EVENTTAPE_DERIBIT_URL": service.base, "EVENTTAPE_LAKE": "here"}
+    done = program("fetch", "deribit", cwd=tmp_path, **env)
     assert done.returncode == 0, done.stderr
     assert "deribit book summary: 2 rows, here/downloads/deribit/BTC-book-" in done.stdout
     assert len(files(tmp_path / "here")) == 1

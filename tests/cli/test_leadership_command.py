@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from cli.program_here import program
 from eventtape.cli import app
 from eventtape.errors import InputError
 from eventtape.simulate.leader_frame import leader_frame
 from eventtape.store import Lake
 
-PROGRAM = [sys.executable, "-c", "from eventtape.cli import main; main()"]
 QUICK = ("--n-draws", 199, "--placebo-runs", 1, "--resolution", "1,5")
 
 
@@ -197,17 +194,11 @@ def test_times_in_parquet_have_a_zone(tmp_path, prices, ts, words):
 
 
 def test_a_bad_row_is_said_by_the_program(tmp_path):
-    """In its own process: exit code 2, one line, no traceback, nothing written."""
+    """Exit code 2, one line, no traceback, nothing written."""
     lines = ["ts,A,B", "2024-11-05T14:30Z,1,2", "2024-11-05T14:31Z,-1,2", "2024-11-05T14:32Z,1,2"]
     (tmp_path / "bad.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    done = subprocess.run(
-        [*PROGRAM, "leadership", str(tmp_path / "bad.csv"), "--out", str(tmp_path / "out")],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env={**os.environ, "EVENTTAPE_LAKE": str(tmp_path / "lake")},
-    )
+    where = {"cwd": tmp_path, "EVENTTAPE_LAKE": str(tmp_path / "lake")}
+    done = program("leadership", tmp_path / "bad.csv", "--out", tmp_path / "out", **where)
     assert (done.returncode, done.stdout) == (2, "")
     want = f"eventtape: {tmp_path / 'bad.csv'}, row 2, column 'A': met -1.0, "
     assert done.stderr == want + "wanted a finite price above 0\n"

@@ -1,4 +1,4 @@
-"""The program as a user meets it: run in its own process, standard output and exit code held."""
+"""The program as a user meets it, in its own process or here: standard output and exit codes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dataclasses import fields
 import pytest
 
 import eventtape
+from cli.program_here import program
 from eventtape.cli import wiring
 from eventtape.cli.diffusion_command import diffusion
 from eventtape.studies import Config
@@ -23,8 +24,8 @@ NIGHT = ("diffusion", "--simulate", 5, "--placebo-runs", 2)
 PROGRAM = [sys.executable, "-c", "from eventtape.cli import main; main()"]
 
 
-def program(*arguments, cwd, **env):
-    """Run eventtape; the environment names no data unless asked to."""
+def process(*arguments, cwd, **env):
+    """Run eventtape in a process of its own; as ``program`` otherwise."""
     return subprocess.run(
         [*PROGRAM, *map(str, arguments)],
         cwd=cwd,
@@ -39,7 +40,7 @@ def program(*arguments, cwd, **env):
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory):
     where = tmp_path_factory.mktemp("simulated")
-    return where, program(*NIGHT, "--json", cwd=where)
+    return where, process(*NIGHT, "--json", cwd=where)
 
 
 def no_nan(value):
@@ -88,6 +89,7 @@ def test_a_number_and_its_status_agree(simulated):
 
 
 def test_same_seed_same_bytes(simulated, tmp_path):
+    """In two processes: one of its own, and this one."""
     again = program(*NIGHT, "--json", cwd=tmp_path)
     assert again.stdout == simulated[1].stdout
 
@@ -154,7 +156,7 @@ def test_what_cannot_be_used_is_said_and_nothing_is_written(tmp_path, arguments,
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    done = program("diffusion", "--simulate", 1, "--out", "file/out", cwd=tmp_path)
+    done = program(*NIGHT, "--out", "file/out", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("eventtape: ")
     assert "Traceback" not in done.stderr
@@ -164,10 +166,13 @@ def test_a_broken_file_is_named(tmp_path):
     data = tmp_path / "data" / "polymarket"
     data.mkdir(parents=True)
     (data / "winner_trump_1m.json").write_text('{"history": [{"t": 1730844000, "p": 1.3}]}')
-    done = program("diffusion", cwd=tmp_path, EVENTTAPE_DATA=str(tmp_path / "data"))
-    assert done.returncode == 2
+    run = {"cwd": tmp_path, "EVENTTAPE_DATA": str(tmp_path / "data")}
+    done, here = process("diffusion", **run), program("diffusion", **run)
+    assert done.returncode == here.returncode == 2
     assert "winner_trump_1m.json, row 1, column 'p" in done.stderr
     assert "1.3" in done.stderr
+    assert done.stderr == here.stderr
+    assert done.stdout == here.stdout == ""
 
 
 def test_flags_are_the_config():

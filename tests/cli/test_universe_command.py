@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from cli.program_here import program
 from eventtape.cli import app
 from eventtape.errors import InputError
 from eventtape.simulate.daily_volumes import daily_volumes
 
 DATE = "2024-11-05"
-PROGRAM = [sys.executable, "-c", "from eventtape.cli import main; main()"]
 
 
 def run(*arguments):
@@ -133,18 +130,11 @@ def test_what_cannot_be_used_is_said(arguments, words):
 
 
 def test_a_bad_row_is_said_by_the_program(files, tmp_path):
-    """In its own process: exit code 2, one line, no traceback, nothing on standard output."""
+    """Exit code 2, one line, no traceback, nothing on standard output."""
     made, _, asked = files
     twice = pl.concat([made.daily, made.daily[:1]]).with_columns(pl.col("session").cast(pl.String))
     twice.write_csv(tmp_path / "twice.csv")
-    done = subprocess.run(
-        [*PROGRAM, "universe", *map(str, (tmp_path / "twice.csv", *asked[1:]))],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env=dict(os.environ),
-    )
+    done = program("universe", tmp_path / "twice.csv", *asked[1:], cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
     row = made.daily.height + 1

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from eventtape.report import render
 from figures import edge_results
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -21,6 +22,11 @@ FLAGS = [
 @pytest.fixture(scope="session")
 def night():
     return edge_results.whole_night()
+
+
+@pytest.fixture(scope="session")
+def night_page(night):
+    return render(night)
 
 
 @pytest.fixture(scope="session")

@@ -71,16 +71,22 @@ def test_arbitrage_of_the_smile_is_in_the_table_with_its_errors():
     assert "0 of 1 expiries pass every check." in said
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_painted_and_self_contained(browser, tmp_path, result, width):
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, result):
+    """Two with a surface, one refused, one that is arbitrage: each kind of figure on a page."""
     broken = as_chain(lognormal_chain())
     calls = run([some(broken, broken.is_call), as_chain(lognormal_chain(days=60)), vogt_chain()])
-    # Two with a surface, one refused, one that is arbitrage: each kind of figure on a page
-    for name, shown, counts in (
-        ("simulated", result, (("surface", 3), ("expiries", 4))),
-        ("given", calls, (("expiries", 6),)),
-    ):
-        path = write_density_report(shown, tmp_path / f"{name}.html")
+    folder = tmp_path_factory.mktemp("pages")
+    return (
+        (write_density_report(result, folder / "simulated.html"), result.simulated),
+        (write_density_report(calls, folder / "given.html"), calls.simulated),
+    )
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_painted_and_self_contained(browser, files, width):
+    drawn = ((("surface", 3), ("expiries", 4)), (("expiries", 6),))
+    for (path, simulated), counts in zip(files, drawn, strict=True):
         page = browser.new_page(viewport={"width": width, "height": 900})
         asked, complaints = [], []
         page.on("request", lambda request, to=asked: to.append(request.url))
@@ -99,7 +105,7 @@ def test_painted_and_self_contained(browser, tmp_path, result, width):
                 assert len(painted) == count, key
                 assert min(painted) > 500, (key, painted)
             assert page.evaluate("document.documentElement.scrollWidth") <= width
-            assert page.locator(".banner").count() == (1 if shown.simulated else 0)
+            assert page.locator(".banner").count() == (1 if simulated else 0)
             assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
             assert complaints == []
         finally:

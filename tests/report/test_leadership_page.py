@@ -12,8 +12,8 @@ def tables_of(page, text):
     return next(t for t in page.tables if any(text in cell for cell in t[0]))
 
 
-def test_each_method_has_a_row_a_pair_and_a_column_a_step(night):
-    page = Page(render(night))
+def test_each_method_has_a_row_a_pair_and_a_column_a_step(night, night_page):
+    page = Page(night_page)
     by_steps = [t for t in page.tables if t[0][0] == "Pair" and t[0][-1] == "Least q"]
     assert len(by_steps) == 4
     assert by_steps[0][0] == ["Pair", "Ticks", "Least q"]
@@ -35,8 +35,8 @@ def _by_method(night):
         yield [e for e in night.leadership.edges if e.method == method]
 
 
-def test_the_placebo_stands_beside_the_result(night):
-    text = render(night)
+def test_the_placebo_stands_beside_the_result(night, night_page):
+    text = night_page
     sentence = placebo_sentence(night)
     assert "runs on shuffled feeds, where nobody leads" in sentence
     section = text[text.index('id="lead-lag"') :]
@@ -59,8 +59,8 @@ def test_a_shared_trend_has_its_caution_beside_it(night):
     assert [f"{claimed.first} · {claimed.second}", "< 0.001"] in [[r[0], r[-1]] for r in rows[2]]
 
 
-def test_the_contents_lead_to_the_leaders_by_step(night):
-    page = Page(render(night))
+def test_the_contents_lead_to_the_leaders_by_step(night_page):
+    page = Page(night_page)
     assert ("a", {"href": "#leaders-by-step"}) in page.tags
     assert ("h3", {"id": "leaders-by-step"}) in page.tags
     assert "the least q of a row is the smallest over its steps, not adjusted" in page.text
@@ -75,8 +75,8 @@ def test_a_placebo_not_asked_has_no_rate(night):
     assert "no rule could be asked" in page.text
 
 
-def test_fair_game_and_spillovers_are_tables(night):
-    page = Page(render(night))
+def test_fair_game_and_spillovers_are_tables(night, night_page):
+    page = Page(night_page)
     _, *rows = tables_of(page, "Variance ratio")
     assert len(rows) == sum(len(r.horizons) for r in night.leadership.martingales)
     first = night.leadership.martingales[0]

@@ -146,9 +146,9 @@ def test_a_refused_number_is_a_dash_and_its_status(hostile):
         assert row[3] == row[6] == row[7] == "—"
 
 
-def test_names_stay_names(night, hostile):
+def test_names_stay_names(night_page, hostile):
     _, text = hostile
-    page, clean = Page(text), Page(render(night))
+    page, clean = Page(text), Page(night_page)
     count = [sum(tag == "script" for tag, _ in p.tags) for p in (page, clean)]
     assert count[0] == count[1]
     assert not any(tag == "b" or a.get("onerror") for tag, a in page.tags)

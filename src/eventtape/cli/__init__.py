@@ -18,6 +18,7 @@ from eventtape.cli import (
     lake_command,
     leadership_command,
     nbbo_command,
+    states_command,
     sweeps_command,
     universe_command,
 )
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.command("diffusion")(diffusion_command.diffusion)
 app.command("density")(density_command.density)
+app.command("states")(states_command.states)
 app.command("demo")(diffusion_command.demo)
 app.command("validate")(diffusion_command.validate)
 app.command("fetch")(fetch_command.fetch)

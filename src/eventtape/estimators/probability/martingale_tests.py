@@ -24,12 +24,19 @@ Overreaction that is over within k quotes is then taken for noise: the two canno
 
 Null laws. ``drawn``: paths that a bounded martingale makes of the same news
 (:mod:`~eventtape.estimators.probability.martingale_draws`), which holds for one path too; a single
-path says little, so power is in panels. ``paths``: the excess of each path is one number of mean 0,
-Student's t over 20 independent events or more, with no model of the moves. Events that
-share news are not independent.
+path says little, so power is in panels. What has few moves that count is refused, and which path is
+hangs on where it went, so draws that would be refused are left out too. ``paths``: the excess of
+each path is one number of mean 0, Student's t over 20 independent events or more, with no model of
+the moves. Paths that end in 0 or 1 have a skewed excess, so t is Hall's, cubic in the mean S over
+the standard deviation, with g the skewness::
 
-References: Augenblick and Rabin (2021), Quarterly Journal of Economics 136; Taleb (2018),
-Quantitative Finance 18(1); Zhou (1996), Journal of Business and Economic Statistics 14.
+    sqrt(n) [S + g S^2 / 3 + g^2 S^3 / 27 + g / (6 n)].
+
+Events that share news are not independent.
+
+References: Augenblick and Rabin (2021), Quarterly Journal of Economics 136; Hall (1992), Journal of
+the Royal Statistical Society B 54; Taleb (2018), Quantitative Finance 18(1); Zhou (1996), Journal
+of Business and Economic Statistics 14.
 """
 
 from __future__ import annotations
@@ -58,6 +65,7 @@ __all__ = ["IncrementTest", "MovementTest", "increment_test", "movement_test"]
 
 _MIN_EFFECTIVE = 10.0
 _MIN_PATHS = 20
+_TRIES = 10  # times the draws asked for, until as many are not refused
 
 
 class MovementTest(NamedTuple):
@@ -107,7 +115,8 @@ def movement_test(
     NaN is a time not seen: the move goes on to the next quote. A known outcome belongs at the end
     of its path, as 0 or 1. ``too few observations`` where moves count for fewer than 10 of one size
     or, for ``law="paths"``, with fewer than 20 paths; ``not resolved`` where noise explains all
-    that moves. With ``noise_steps`` and no ``noise_sd`` the noise is estimated, for the draws only.
+    that moves, or nearly all draws would be refused. With ``noise_steps`` and no ``noise_sd`` the
+    noise is estimated, for the draws only.
     """
     data, noise_sd, moves, effective, status = _prepare(
         probability, noise_sd, noise_steps, tick, n_draws
@@ -135,12 +144,15 @@ def movement_test(
         return MovementTest(*(math.nan,) * 6, noise_sd, moves, effective, n_paths, nothing)
     z = excess / root
     if law == "paths":
-        p_value = 2.0 * float(stdtr(n_paths - 1, -abs(z)))
+        p_value = 2.0 * float(stdtr(n_paths - 1, -abs(_hall(here))))
     else:
         u, size = news_sizes(data, tick, noise_sd)
         drawn = _movement_draws(
             np.random.default_rng(seed), u, size, data.first, noise_sd, noise_steps, off, n_draws
         )
+        if drawn.size < n_draws // 2:
+            nothing = Status.NOT_RESOLVED
+            return MovementTest(*(math.nan,) * 6, noise_sd, moves, effective, n_paths, nothing)
         p_value = float(_two_sided(drawn[:, None], np.array([z]))[0])
     return MovementTest(
         movement / n_paths,
@@ -205,6 +217,18 @@ def increment_test(
     return IncrementTest(beta, se, met[:4], p_values, float(met[4]), joint, *tail, Status.OK)
 
 
+@njit(cache=True)
+def _effective(y: FloatArray, first: IntArray) -> float:
+    """For how many moves of one size the moves within paths count, (sum d^2)^2 / sum d^4."""
+    square, fourth = 0.0, 0.0
+    for i in range(first.shape[0] - 1):
+        for t in range(first[i] + 1, first[i + 1]):
+            d = (y[t] - y[t - 1]) ** 2
+            square += d
+            fourth += d * d
+    return square * square / fourth if fourth > 0.0 else 0.0
+
+
 @watches(martingale_draws)
 @njit(cache=True)
 def _movement_draws(
@@ -217,14 +241,20 @@ def _movement_draws(
     off: float,
     n_draws: int,
 ) -> FloatArray:
-    """The z of each drawn panel ``(n_draws,)``; 0 where nothing moved."""
+    """The z of panels drawn ``(<= n_draws,)``, 0 where nothing moved; none that is refused."""
     y, by_path, out = np.empty(u.shape[0]), np.empty(first.shape[0] - 1), np.zeros(n_draws)
-    for b in range(n_draws):
+    b = 0
+    for _ in range(_TRIES * n_draws):
         redraw(rng, u, size, first, noise_sd, y)
+        if _effective(y, first) < _MIN_EFFECTIVE:
+            continue
         movement, reduction, variance = movement_sums(y, first, k, off, by_path)
         if variance > 0.0:
             out[b] = (movement - reduction) / math.sqrt(variance)
-    return out
+        b += 1
+        if b == n_draws:
+            break
+    return out[:b]
 
 
 @watches(martingale_draws)
@@ -240,15 +270,28 @@ def _increment_draws(
     serial: int,
     n_draws: int,
 ) -> FloatArray:
-    """Four z and Wald of each drawn panel ``(n_draws, 5)``; NaN where they cannot be had."""
+    """Four z and Wald of panels drawn ``(<= n_draws, 5)``; NaN where they cannot be had."""
     y, found, out = np.empty(u.shape[0]), np.empty(9), np.full((n_draws, 5), np.nan)
-    for d in range(n_draws):
+    d = 0
+    for _ in range(_TRIES * n_draws):
         redraw(rng, u, size, first, noise_sd, y)
+        if _effective(y, first) < _MIN_EFFECTIVE:
+            continue
         if increments(y, times, first, k, serial, found):
             for a in range(4):
                 out[d, a] = found[a] / found[4 + a]
             out[d, 4] = found[8]
-    return out
+        d += 1
+        if d == n_draws:
+            break
+    return out[:d]
+
+
+def _hall(x: FloatArray) -> float:
+    """Student's t of the mean of ``x (n,)`` with its skewness taken out; rises with the mean."""
+    n, s = x.size, float(np.mean(x) / np.std(x, ddof=1))
+    c = float(np.mean((x - np.mean(x)) ** 3) / np.std(x) ** 3) / 3.0
+    return math.sqrt(n) * (s + c * s * s + c * c * s**3 / 3.0 + c / (2.0 * n))
 
 
 def _two_sided(drawn: FloatArray, met: FloatArray) -> FloatArray:

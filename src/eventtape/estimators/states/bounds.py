@@ -41,7 +41,7 @@ from eventtape.arrays import BoolArray, FloatArray, Status, check_level
 from eventtape.errors import InputError
 from eventtape.estimators.density.fit import Density
 from eventtape.estimators.pricing.terminal_law import TerminalLaw
-from eventtape.estimators.states.bounds_interval import Bound, bound_of
+from eventtape.estimators.states.bounds_interval import Bound, bounds_of
 from eventtape.estimators.states.bounds_payoffs import Payoff
 from eventtape.estimators.states.bounds_tables import (
     LawTables,
@@ -60,6 +60,7 @@ _ROUNDS, _PLACES = 12, 17
 _WITH_NUMBERS = (Status.OK, Status.NOT_RESOLVED)
 
 _Shape = tuple[int, ...]
+_Parts = tuple[FloatArray, FloatArray, FloatArray]
 
 
 class StateBounds(NamedTuple):
@@ -141,11 +142,15 @@ def outcome_bounds(
         return _nothing(P, q.size, len(payoffs), status)
     masses, twice = np.concatenate([low, 1.0 - high]), np.concatenate([sd, sd])
     paid = trimmed_payoffs(tables, masses)
-    both = _states(tables, masses, paid, twice, q, level, (2, *P.shape))
-    state1, state0 = (StateBounds(*(Bound(*(x[i] for x in b)) for b in both)) for i in (0, 1))
     here = Trimmed(*(x[:, 0, : P.size] for x in paid))
-    gap = _gap(tables, here, low, high, sd, level, P.shape)
-    bounds = (*state1, *state0, gap)
+    parts = [*_states(tables, masses, paid, twice, q), _gap(tables, here, low, high, sd)]
+    bounds = bounds_of(parts, level)
+    *both, gap = bounds
+    state1, state0 = (
+        StateBounds(*(_laid_out(b, P.shape, slice(i * P.size, (i + 1) * P.size)) for b in both))
+        for i in range(2)
+    )
+    gap = _laid_out(gap, P.shape)
     resolved = all(bool((x.resolved | np.isnan(x.lower)).all()) for x in bounds)
     if not resolved or tables.negative_mass > _NEGATIVE:
         status = Status.NOT_RESOLVED
@@ -184,15 +189,9 @@ def _given_error(
 
 
 def _states(
-    tables: LawTables,
-    r: FloatArray,
-    paid: Trimmed,
-    sd: FloatArray,
-    q: FloatArray,
-    level: float,
-    shape: _Shape,
-) -> StateBounds:
-    """States of probabilities ``r`` ``(n,)``, known to ``sd``, laid out as ``shape``."""
+    tables: LawTables, r: FloatArray, paid: Trimmed, sd: FloatArray, q: FloatArray
+) -> list[_Parts]:
+    """What the fields of a state are made of; states of probabilities ``r`` ``(n,)``."""
     F = tables.forward
     spread = variances(tables, r)
     whole = r == 1.0
@@ -203,55 +202,50 @@ def _states(
     with np.errstate(divide="ignore", invalid="ignore"):
         chain = Trimmed(*(0.5 * x / root for x in spread))
     vol = chain._replace(value=root / tables.tau)
-    others = Trimmed(*(np.moveaxis(x[:, 1:], 1, 2) for x in paid))
-    return StateBounds(
-        _bound(price, sd, whole, level, shape),
-        _bound(excess, sd, whole, level, shape),
-        _bound(vol, sd, whole, level, shape),
-        _quantiles(tables, r, sd, q, level, shape),
-        _bound(others, sd[:, None], whole[:, None], level, shape),
-    )
+    others = Trimmed(*(x[:, 1:].swapaxes(1, 2) for x in paid))
+    return [
+        _parts(price, sd, whole),
+        _parts(excess, sd, whole),
+        _parts(vol, sd, whole),
+        _quantiles(tables, r, sd, q),
+        _parts(others, sd[:, None], whole[:, None]),
+    ]
 
 
-def _bound(t: Trimmed, sd: FloatArray, whole: BoolArray, level: float, shape: _Shape) -> Bound:
-    """Errors put together, the interval and what is resolved; arrays ``(n, ...)``."""
+def _parts(t: Trimmed, sd: FloatArray, whole: BoolArray) -> _Parts:
+    """Value, error and the share beyond the quotes; arrays ``(2, n, ...)``."""
     moved = np.where(sd > 0.0, t.by_mass * sd, 0.0)
     error = np.sqrt(t.error**2 + t.by_forward**2 + moved**2)
     width = t.value[1] - t.value[0]
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(whole | (t.beyond == 0.0), 0.0, t.beyond / width)
-    return bound_of(t.value, error, np.where(np.isnan(t.value), math.nan, share), level, shape)
+    return t.value, error, np.where(np.isnan(t.value), math.nan, share)
 
 
-def _quantiles(
-    tables: LawTables, r: FloatArray, sd: FloatArray, q: FloatArray, level: float, shape: _Shape
-) -> Bound:
+def _laid_out(bound: Bound, shape: _Shape, rows: slice = slice(None)) -> Bound:
+    return Bound._make(x[rows].reshape(shape + x.shape[1:]) for x in bound)
+
+
+def _quantiles(tables: LawTables, r: FloatArray, sd: FloatArray, q: FloatArray) -> _Parts:
     r = np.where(r > 0.0, r, math.nan)[:, None]
     y, f, by_smile, by_forward = quantiles_at(tables, np.stack([r * q, 1.0 - r * (1.0 - q)]))
     price = tables.forward * np.exp(y)
-    by_mass = np.stack([np.broadcast_to(q, y.shape[1:]), np.broadcast_to(q - 1.0, y.shape[1:])]) / f
+    by_mass = np.array([q, q - 1.0])[:, None] / f
     error = price * np.sqrt(by_smile**2 + by_forward**2 + (by_mass * sd[:, None]) ** 2)
     outside = (y < tables.quoted[0]) | (y > tables.quoted[1])
-    share = np.where(np.isnan(y), math.nan, outside * 1.0)
-    return bound_of(price, error, share, level, shape)
+    return price, error, np.where(np.isnan(y), math.nan, outside * 1.0)
 
 
 def _gap(
-    tables: LawTables,
-    here: Trimmed,
-    low: FloatArray,
-    high: FloatArray,
-    sd: FloatArray,
-    level: float,
-    shape: _Shape,
-) -> Bound:
+    tables: LawTables, here: Trimmed, low: FloatArray, high: FloatArray, sd: FloatArray
+) -> _Parts:
     """Bounds of log(m1 / m0); over an interval of p, of all that is possible at any p of it."""
     if (high > low).any():
         sides = [_gap_at(tables, _widest(tables, low, high, side)) for side in range(2)]
         t = Trimmed(*(np.stack([a[0], b[1]]) for a, b in zip(*sides, strict=True)))
     else:
         t = _gap_of(here, low)
-    return _bound(t, sd, np.zeros(low.shape, np.bool_), level, shape)
+    return _parts(t, sd, np.zeros(low.shape, np.bool_))
 
 
 def _widest(tables: LawTables, low: FloatArray, high: FloatArray, side: int) -> FloatArray:

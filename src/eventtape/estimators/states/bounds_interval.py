@@ -11,6 +11,7 @@ Reference: Imbens and Manski (2004), Econometrica 72, 1845-1857, equations 6 and
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from scipy.special import ndtr, ndtri
 
 from eventtape.arrays import BoolArray, FloatArray
 
-__all__ = ["Bound", "bound_of", "imbens_manski"]
+__all__ = ["Bound", "bounds_of", "imbens_manski"]
 
 _TENTH = 0.1
 _NEWTON = 5
@@ -67,26 +68,37 @@ def imbens_manski(
     with np.errstate(divide="ignore", invalid="ignore"):
         apart = np.where(largest > 0.0, (upper - lower) / largest, math.inf)
     C = np.full(apart.shape, float(ndtri(level)))
-    close = bool((apart < _APART).any())
-    for _ in range(
-        _NEWTON if close else 0
-    ):  # the left side is concave in C: from below it rises to the root
-        miss = ndtr(C + apart) - ndtr(-C) - level
-        steep = np.exp(-0.5 * (C + apart) ** 2) + np.exp(-0.5 * C * C)
-        C = C - miss * _ROOT_2PI / steep
+    close = apart < _APART
+    if close.any():
+        C[close] = _critical(apart[close], level)
     return lower - C * lower_error, upper + C * upper_error
 
 
-def bound_of(
-    value: FloatArray, error: FloatArray, share: FloatArray, level: float, shape: tuple[int, ...]
-) -> Bound:
-    """A bound put together; ``(2, n, ...)`` each, lower and upper, the n laid out as ``shape``."""
+def _critical(apart: FloatArray, level: float) -> FloatArray:
+    """C at widths ``apart`` over the error, by Newton: concave in C, from below it rises to it."""
+    C = np.full(apart.shape, float(ndtri(level)))
+    for _ in range(_NEWTON):
+        miss = ndtr(C + apart) - ndtr(-C) - level
+        steep = np.exp(-0.5 * (C + apart) ** 2) + np.exp(-0.5 * C * C)
+        C = C - miss * _ROOT_2PI / steep
+    return C
+
+
+def bounds_of(
+    parts: Sequence[tuple[FloatArray, FloatArray, FloatArray]], level: float
+) -> list[Bound]:
+    """Bounds put together, all in one pass: of each value, error and share, lower and upper first.
+
+    Arrays ``(2, ...)``; the bounds have the shape that is left.
+    """
+    value, error, share = (
+        np.concatenate([part[i].reshape(2, -1) for part in parts], axis=1) for i in range(3)
+    )
     ends = imbens_manski(value[0], value[1], error[0], error[1], level)
-    resolved = (share <= _TENTH).all(axis=0)
-    full = (*shape, *resolved.shape[1:])
-    low, high, low_error, high_error, first, last, below, above = (
-        x.reshape(full) for x in (*value, *error, *ends, *share)
-    )
-    return Bound(
-        low, high, low_error, high_error, first, last, below, above, resolved.reshape(full)
-    )
+    columns = (*value, *error, *ends, *share, (share <= _TENTH).all(axis=0))
+    out, begin = [], 0
+    for part, _, _ in parts:
+        shape, end = part.shape[1:], begin + part[0].size
+        out.append(Bound(*(column[begin:end].reshape(shape) for column in columns)))
+        begin = end
+    return out

@@ -16,7 +16,7 @@ with slope s in f has variance \|H s\|^2. One row more is the forward's: f moves
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -55,7 +55,7 @@ _FAR = 1e3
 _TAIL, _FURTHER, _FAR_VOLS = 1e-10, 0.6, 40
 _ROOT_2PI = math.sqrt(2.0 * math.pi)
 
-Payoffs = Sequence[Callable[[FloatArray], FloatArray]]
+Payoffs = Callable[[FloatArray], FloatArray]  # e^y of any shape to amounts (q, ...)
 
 
 class Panels(NamedTuple):
@@ -79,7 +79,7 @@ class Panels(NamedTuple):
 def smile_panels(smile: Smile, corners: FloatArray, payoffs: Payoffs) -> Panels | None:
     """Panels of a fitted smile's law, or None where its volatility is not positive throughout.
 
-    ``corners`` in log moneyness; ``payoffs`` from e^y to amounts.
+    ``corners`` in log moneyness; ``payoffs`` from e^y to the amounts of each.
     """
     v0, q = smile.reference, smile.coefficients
     if not (q.size and np.isfinite(q).all()):
@@ -156,7 +156,8 @@ def _edges(
         )
         other = other[gap > near]
     edges = np.union1d(other, inner)
-    return np.union1d(edges, _turning_points(edges, payoffs, near))
+    turns = _turning_points(edges, payoffs, near)
+    return np.union1d(edges, turns) if turns.size else edges
 
 
 def _turning_points(edges: FloatArray, payoffs: Payoffs, near: float) -> FloatArray:
@@ -164,14 +165,14 @@ def _turning_points(edges: FloatArray, payoffs: Payoffs, near: float) -> FloatAr
     found = [np.empty(0)]
     half, middle = 0.5 * np.diff(edges), 0.5 * (edges[1:] + edges[:-1])
     S = np.exp(middle[:, None] + half[:, None] * NODES)
-    for payoff in payoffs:
-        g = payoff(S)
-        moves, slack = np.diff(g, axis=1), _SAME * np.abs(g).max()
-        for j in np.flatnonzero((moves > slack).any(axis=1) & (moves < -slack).any(axis=1)):
-            slope = np.polynomial.legendre.legder(WAVES_OF @ g[j])
-            roots = np.polynomial.legendre.legroots(slope)
-            s = roots.real[np.abs(roots.imag) < _REAL]
-            found.append(middle[j] + half[j] * s[np.abs(s) < 1.0 - near / half[j]])
+    g = payoffs(S)
+    moves = np.diff(g, axis=2)
+    slack = _SAME * np.abs(g).max(axis=(1, 2), initial=0.0)[:, None, None]
+    for b, j in np.argwhere((moves > slack).any(axis=2) & (moves < -slack).any(axis=2)):
+        slope = np.polynomial.legendre.legder(WAVES_OF @ g[b, j])
+        roots = np.polynomial.legendre.legroots(slope)
+        s = roots.real[np.abs(roots.imag) < _REAL]
+        found.append(middle[j] + half[j] * s[np.abs(s) < 1.0 - near / half[j]])
     return np.concatenate(found)
 
 
@@ -183,16 +184,16 @@ def _refined(
     """Edges, points, density and payoffs there, once every panel is a polynomial."""
     left, right = edges[:-1], edges[1:]
     done: list[tuple[FloatArray, ...]] = []
-    count, peak = 0, np.zeros(1 + len(payoffs))
+    count, peak = 0, np.zeros(1)
     for turn in range(_ROUNDS):
         y = 0.5 * (left + right)[:, None] + 0.5 * (right - left)[:, None] * NODES
         S = np.exp(y)
         f = density(y)
-        g = np.array([payoff(S) for payoff in payoffs]).reshape(len(payoffs), *y.shape)
+        g = payoffs(S)
         whole = np.concatenate([f[None], g * f])
-        peak = np.maximum(peak, np.abs(whole).max(axis=(1, 2)))
-        last = np.abs(whole @ WAVES_OF[-2:].T).max(axis=2)
-        good = (last <= _TOLERANCE * peak[:, None]).all(axis=0)
+        peak = np.maximum(peak, np.abs(whole).reshape(whole.shape[0], -1).max(axis=1))
+        last = np.abs(whole @ WAVES_OF[-2:].T)
+        good = (last <= _TOLERANCE * peak[:, None, None]).all(axis=(0, 2))
         if turn == _ROUNDS - 1 or count + 2 * good.size > _MOST_PANELS:
             good[:] = True
         done.append((left[good], right[good], y[good], f[good], np.moveaxis(g, 0, 1)[good]))

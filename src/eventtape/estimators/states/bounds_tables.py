@@ -16,6 +16,7 @@ from eventtape.arrays import FloatArray
 from eventtape.errors import InputError
 from eventtape.estimators.density.fit import Density
 from eventtape.estimators.pricing.terminal_law import TerminalLaw
+from eventtape.estimators.states.bounds_frames import frame_payoffs
 from eventtape.estimators.states.bounds_kernel import payoff_bounds, quantile_bounds
 from eventtape.estimators.states.bounds_nodes import (
     NODES,
@@ -93,7 +94,7 @@ def law_tables(law: Density | TerminalLaw, payoffs: Sequence[Payoff]) -> LawTabl
     """The tables of a law, or None where a fitted smile is none."""
     F = float(law.forward)
     corners = [x for payoff in payoffs for x in payoff.corners]
-    amounts = [_checked(payoff, F) for payoff in payoffs]
+    amounts = _checked(payoffs, F)
     ends = np.array(law.tails[:2] if isinstance(law, Density) else (0.0, math.inf))
     with np.errstate(divide="ignore"):
         quoted = np.log(ends / F)
@@ -106,14 +107,19 @@ def law_tables(law: Density | TerminalLaw, payoffs: Sequence[Payoff]) -> LawTabl
     return None if panels is None else _tables(panels, F, float(law.tau), quoted)
 
 
-def _checked(payoff: Payoff, F: float) -> Callable[[FloatArray], FloatArray]:
+def _checked(payoffs: Sequence[Payoff], F: float) -> Callable[[FloatArray], FloatArray]:
+    """Amounts ``(q, ...)`` of all payoffs at prices over F."""
+
     def pays(x: FloatArray) -> FloatArray:
-        g = np.asarray(payoff.amounts(F * x), np.float64)
-        if g.shape != x.shape:
-            raise InputError(f"amounts of shape {x.shape}, as the prices", met=g.shape)
-        if not np.isfinite(g).all():
-            raise InputError("finite amounts at every price", met=float(g[~np.isfinite(g)][0]))
-        return g
+        S, out = F * x, np.empty((len(payoffs), *x.shape))
+        for row, payoff in zip(out, payoffs, strict=True):
+            g = np.asarray(payoff.amounts(S), np.float64)
+            if g.shape != x.shape:
+                raise InputError(f"amounts of shape {x.shape}, as the prices", met=g.shape)
+            row[...] = g
+        if not np.isfinite(out).all():
+            raise InputError("finite amounts at every price", met=float(out[~np.isfinite(out)][0]))
+        return out
 
     return pays
 
@@ -124,17 +130,11 @@ def _tables(panels: Panels, F: float, tau: float, quoted: FloatArray) -> LawTabl
     k = half.size
     S = np.exp(y)
     g = np.concatenate([S[None], panels.values])
-    g = np.concatenate([g, -g])
-    waves = g @ WAVES_OF.T
-    flat = np.ptp(g, axis=2) == 0.0  # exactly so: a level of rounding only would be looked for
-    waves[flat] = 0.0
-    waves[flat, 0] = g[flat, 0]
-    left, right = (waves * _SIGNS).sum(axis=2), waves.sum(axis=2)
-    framed = np.concatenate([left[:, :, None], g, right[:, :, None]], axis=2)
-    span = np.stack([framed.min(axis=2), framed.max(axis=2)], axis=2)
-    row = g.reshape(g.shape[0], -1)
-    moves, slack = np.diff(row, axis=1), 1e-12 * np.abs(row).max(axis=1, keepdims=True)
-    rising = (moves >= -slack).all(axis=1) * 1.0 - (moves <= slack).all(axis=1) * 1.0
+    q, waves = g.shape[0], g @ WAVES_OF.T
+    framed, span = np.empty((2 * q, k, POINTS + 2)), np.empty((2 * q, k, 2))
+    rising = np.empty(2 * q)
+    frame_payoffs(g, waves, framed, span, rising)
+    waves, product = _both(waves), _both((g * f) @ WAVES_OF.T)
     moments = np.stack([f, y * f, y * y * f]) @ WAVES_OF.T
     parts = 2.0 * half * moments[:, :, 0]
     totals = np.concatenate([np.zeros((3, 1)), np.cumsum(parts, axis=1)], axis=1)
@@ -156,20 +156,25 @@ def _tables(panels: Panels, F: float, tau: float, quoted: FloatArray) -> LawTabl
         ],
         axis=1,
     )
-    value = np.stack([left[:, a], right[:, b]], axis=1)
+    value = np.stack([framed[:, a, 0], framed[:, b, -1]], axis=1)
     at_edges = np.stack([np.broadcast_to(at, value.shape), value, steep], axis=2)
     slopes = panels.slopes
     by_power = np.stack([np.ones_like(y), y, y * y])
     slope_sums = np.einsum("hkj,kjm->hkm", by_power, slopes)
-    payoff_slope_sums = np.matmul(np.moveaxis(g, 0, 1), slopes)
+    payoff_slope_sums = _both(np.matmul(g.swapaxes(0, 1), slopes).swapaxes(0, 1))
     return LawTables(
         F, tau, panels.negative_mass, panels.gap, edges, np.ascontiguousarray(y),
         np.ascontiguousarray(moments[0]), totals[0].copy(), framed, waves,
-        (g * f) @ WAVES_OF.T, span, rising, moments, totals, quoted, ends.astype(np.float64),
+        product, span, rising, moments, totals, quoted, ends.astype(np.float64),
         outside, np.ascontiguousarray(at_edges), slopes, slope_sums,
-        np.ascontiguousarray(np.moveaxis(payoff_slope_sums, 0, 1)),
+        payoff_slope_sums,
         np.concatenate([np.zeros((1, slopes.shape[2])), np.cumsum(slope_sums[0], axis=0)]),
     )  # fmt: skip
+
+
+def _both(of_payoffs: FloatArray) -> FloatArray:
+    """What belongs to payoffs ``(q, ...)``, then to the negative of each."""
+    return np.concatenate([of_payoffs, -of_payoffs])
 
 
 def trimmed_payoffs(t: LawTables, masses: FloatArray, *, count: int | None = None) -> Trimmed:

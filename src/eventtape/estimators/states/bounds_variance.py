@@ -31,7 +31,8 @@ __all__ = ["variance_bounds"]
 
 _POINTS = 12
 _SCAN = 48
-_HALVINGS = 32
+_HALVINGS = 40
+_MISS = 1e-12
 
 
 @watches(bounds_polynomials)
@@ -92,16 +93,26 @@ def _best_interval(
                 least, best = spread, step
         low = spare * max(best - 1, 0) / _SCAN
         high = spare * min(best + 1, _SCAN) / _SCAN
-    for _ in range(_HALVINGS):
+    at_low, at_high, kept = 0.0, 0.0, 0.0  # of the ends, once both are known
+    for turn in range(_HALVINGS):
         u = 0.5 * (low + high)
+        if at_low < 0.0 < at_high and turn % 4 != 3:
+            u = (low * at_high - high * at_low) / (at_high - at_low)
         _interval(edges, moments, totals, u, u + held, inside)
         mean = inside[3] / inside[2]
         if largest:
             mean = (totals[1, k] - inside[3]) / (totals[0, k] - inside[2])
-        if inside[0] + inside[1] < 2.0 * mean:
-            low = u
+        miss = inside[0] + inside[1] - 2.0 * mean
+        if miss < 0.0:
+            low, at_low = u, miss
+            at_high *= 0.5 if kept > 0.0 else 1.0
+            kept = 1.0
         else:
-            high = u
+            high, at_high = u, miss
+            at_low *= 0.5 if kept < 0.0 else 1.0
+            kept = -1.0
+        if abs(miss) <= _MISS or high - low <= _MISS:  # the bound is stationary in the interval
+            break
 
 
 @watches(bounds_polynomials)

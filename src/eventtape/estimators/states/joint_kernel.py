@@ -73,8 +73,12 @@ def rows(
         for i in range(n):
             ratio_1[i] = log_1 - log_strikes[i]
             ratio_0[i] = log_0 - log_strikes[i]
-        call_and_slopes(strikes, ratio_1, math.exp(log_1), math.exp(v + 0.5 * ratio), xi, kappa, one)
-        call_and_slopes(strikes, ratio_0, math.exp(log_0), math.exp(v - 0.5 * ratio), xi, kappa, zero)
+        call_and_slopes(
+            strikes, ratio_1, math.exp(log_1), math.exp(v + 0.5 * ratio), xi, kappa, one
+        )
+        call_and_slopes(
+            strikes, ratio_0, math.exp(log_0), math.exp(v - 0.5 * ratio), xi, kappa, zero
+        )
         q, a = 1.0 - p, h[1, t]
         for i in range(n):
             w = weights[t, i]
@@ -83,7 +87,9 @@ def rows(
             slope[2, i] = w * (p * one[3, i] + q * zero[3, i])
             slope[3, i] = w * (p * one[4, i] + q * zero[4, i])
             slope[4, i] = w * (p * one[2, i] + q * zero[2, i])
-            slope[5, i] = w * phi * (one[0, i] - zero[0, i] - by_p * (p * one[1, i] + q * zero[1, i]))
+            slope[5, i] = (
+                w * phi * (one[0, i] - zero[0, i] - by_p * (p * one[1, i] + q * zero[1, i]))
+            )
             slope[6, i] = w * (prices[t, i] - (p * one[0, i] + q * zero[0, i]))
         for m in range(M):
             for s in range(SLOPES + 1):

@@ -1,11 +1,12 @@
 r"""How noisy are a panel's quotes, and how long does the noise last? By restricted likelihood.
 
-Errors of quotes, over the errors given, have the covariance in time of direction m (:mod:`.joint_kernel`)
+Errors of quotes, over the errors given, have in direction m (:mod:`.joint_kernel`) the covariance
+in time::
 
     S_m = scale ((1 - a) I + a gamma_m(reach) R),      R = exp(-|t - s| / memory):
 
 a share a stays for a while and bends neighbouring strikes together; gamma_m is the variance that
-such a bend, correlated as exp(-|du| / reach), puts into direction m. A grid of (a, memory, reach)
+such a bend, correlated as exp(-\|du\| / reach), puts into direction m. A grid of (a, memory, reach)
 is weighed by restricted likelihood (Patterson and Thompson 1971) at the fit, the scale solved for
 at each point, and the covariances are averaged with those weights: noise that might be lasting is
 not taken for news of the states.
@@ -26,8 +27,8 @@ from eventtape.estimators.states.joint_kernel import noise_inverses, restricted_
 __all__ = ["Noise", "averaged_noise", "first_noise"]
 
 REACHES = (0.05, 0.3, 1.0)  # standard deviations of log strike
-_SHARES = (0.15, 0.35, 0.6, 0.85)
-_MEMORIES = (2.0, 6.0, 18.0, 54.0)  # snapshots
+_SHARES = (0.15, 0.45, 0.8)
+_MEMORIES = (2.0, 8.0, 32.0)  # snapshots
 
 
 class Noise(NamedTuple):
@@ -72,13 +73,15 @@ def averaged_noise(
     distance = np.abs(np.subtract.outer(times, times))
     for k, (a, memory, reach) in enumerate(nodes):
         log_scale = math.log(scale)
-        for _ in range(2):
-            hyper = np.array([log_scale, a, memory])
-            log_det = noise_inverses(times, gamma[reach], hyper, inverse)
-            value, left, used = restricted_likelihood(
-                data, inverse, spot_weight, drift_weight, x, y, J, h, prior
-            )
-            log_scale += math.log(max(left, 1e-9) / max(M * T - used, 1.0))
+        hyper = np.array([log_scale, a, memory])
+        log_det = noise_inverses(times, gamma[reach], hyper, inverse)
+        value, left, used = restricted_likelihood(
+            data, inverse, spot_weight, drift_weight, x, y, J, h, prior
+        )
+        moved = math.log(max(left, 1e-9) / max(M * T - used, 1.0))
+        # What the scale's own likelihood gains by going from the scale held to its best
+        value -= (M * T - used) * (math.expm1(moved) - moved)
+        log_scale += moved
         values[k] = value + log_det
         scales[k] = math.exp(log_scale)
         R = np.exp(-distance / memory)

@@ -1,4 +1,4 @@
-r"""What the joint fit answers: the gap between the states, its interval, and the states themselves."""
+"""What the joint fit answers: the gap between the states, its interval, and the states."""
 
 from __future__ import annotations
 
@@ -42,6 +42,8 @@ class JointFit(NamedTuple):
     - ``delta_path``, ``delta_path_error``, ``probability``, ``vol_1``, ``vol_0`` (per sqrt(year)),
       ``mean_1``, ``mean_0`` (price units), their errors, ``(n_times,)``.
     - ``covariance`` ``(4, 4)`` of delta, log vol ratio, skewness, excess kurtosis.
+    - ``local_covariance`` ``(n_times, 6, 6)``: of delta_t, log vol ratio, skewness, excess kurtosis,
+      log vol and the probit of the pricing probability, at each time.
     - ``laws``: the fitted law at each time, its states' weights, means and vols.
     """
 
@@ -71,6 +73,7 @@ class JointFit(NamedTuple):
     mean_0: FloatArray
     mean_0_error: FloatArray
     covariance: FloatArray
+    local_covariance: FloatArray
     laws: tuple[GramCharlierStates, ...]
     spot_sd: float  # of other news in the forward, log return per sqrt(year)
     misfit: float  # root mean square of the quotes' misses over their errors as found
