@@ -40,6 +40,18 @@ if TYPE_CHECKING:
     from eventtape.estimators.pricing.deamericanise import deamericanise
     from eventtape.estimators.pricing.forward import forward_from_parity
     from eventtape.estimators.pricing.implied_vol import implied_vol
+    from eventtape.estimators.probability.clock_fit import fit_clock
+    from eventtape.estimators.probability.probit_filter import probit_filter
+    from eventtape.estimators.probability.probit_martingale import probit_law
+    from eventtape.estimators.probability.venues import join_venues
+    from eventtape.estimators.states.bounds import outcome_bounds
+    from eventtape.estimators.states.conditional_calls import conditional_calls
+    from eventtape.estimators.states.event_hedge import event_hedge
+    from eventtape.estimators.states.exposure import exposure
+    from eventtape.estimators.states.inventory import asset_quotes, event_quotes
+    from eventtape.estimators.states.joint_fit import joint_fit
+    from eventtape.estimators.states.option_panel import option_panel
+    from eventtape.estimators.states.two_lognormal import two_lognormal
     from eventtape.frames import (
         connectedness_table,
         daily_volume,
@@ -66,13 +78,18 @@ if TYPE_CHECKING:
         universe,
     )
     from eventtape.report import write_report
-    from eventtape.simulate import MarketTruth, chain_truths, event_night, option_chain, taq_day
+    from eventtape.simulate.event_night import MarketTruth, event_night
+    from eventtape.simulate.option_chain import chain_truths, option_chain
+    from eventtape.simulate.taq_day import taq_day
+    from eventtape.simulate.two_states import two_states
     from eventtape.sources import load_folder, read_option_quotes
+    from eventtape.sources.probability_files import read_probability
     from eventtape.store import Lake, read_tape, write_tape
     from eventtape.studies import EVENTS, SIMULATED, Config, Event, diffusion
     from eventtape.studies.contract import contract
     from eventtape.studies.panel_leadership import leadership
     from eventtape.studies.panel_leadership_rows import LeadershipConfig
+    from eventtape.studies.states import states
     from eventtape.tape import Feed, Instrument, Tape, chains
     from eventtape.tape.bars import bars
 
@@ -95,12 +112,14 @@ __all__ = [
     "Tape",
     "american",
     "american_implied_vol",
+    "asset_quotes",
     "bars",
     "binomial",
     "black_greeks",
     "black_price",
     "chain_truths",
     "chains",
+    "conditional_calls",
     "connectedness",
     "connectedness_table",
     "contract",
@@ -108,10 +127,14 @@ __all__ = [
     "daily_volume",
     "deamericanise",
     "diffusion",
+    "event_hedge",
     "event_night",
+    "event_quotes",
+    "exposure",
     "factor_returns",
     "feature_stream",
     "filter_probability",
+    "fit_clock",
     "fit_density",
     "forward_from_parity",
     "gap_table",
@@ -121,6 +144,8 @@ __all__ = [
     "idiosyncratic_amplification",
     "implied_vol",
     "join_complementary",
+    "join_venues",
+    "joint_fit",
     "lead_lag",
     "lead_lag_table",
     "leadership",
@@ -129,12 +154,17 @@ __all__ = [
     "nbbo_seconds",
     "nbbo_stream",
     "option_chain",
+    "option_panel",
+    "outcome_bounds",
     "pair_discovery",
     "pair_table",
     "panel_rank",
     "panel_speeds",
+    "probit_filter",
+    "probit_law",
     "rank_table",
     "read_option_quotes",
+    "read_probability",
     "read_tape",
     "replicate",
     "resolution_table",
@@ -142,8 +172,11 @@ __all__ = [
     "shares",
     "sign_trades",
     "speed_table",
+    "states",
     "taq_day",
     "train_up_move",
+    "two_lognormal",
+    "two_states",
     "universe",
     "vecm",
     "write_report",
@@ -206,6 +239,21 @@ _ROOMS = {
     "studies.panel_leadership_rows": ("LeadershipConfig",),
     "tape": ("Feed", "Instrument", "Tape", "chains"),
     "tape.bars": ("bars",),
+    "estimators.probability.clock_fit": ("fit_clock",),
+    "estimators.probability.probit_filter": ("probit_filter",),
+    "estimators.probability.probit_martingale": ("probit_law",),
+    "estimators.probability.venues": ("join_venues",),
+    "estimators.states.bounds": ("outcome_bounds",),
+    "estimators.states.conditional_calls": ("conditional_calls",),
+    "estimators.states.event_hedge": ("event_hedge",),
+    "estimators.states.exposure": ("exposure",),
+    "estimators.states.inventory": ("asset_quotes", "event_quotes"),
+    "estimators.states.joint_fit": ("joint_fit",),
+    "estimators.states.option_panel": ("option_panel",),
+    "estimators.states.two_lognormal": ("two_lognormal",),
+    "simulate.two_states": ("two_states",),
+    "sources.probability_files": ("read_probability",),
+    "studies.states": ("states",),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -85,18 +85,20 @@ def test_files_give_json_alone_and_the_page_by_its_name(files, tmp_path):
 
 def test_a_range_says_no_probability_that_moves(files, tmp_path):
     quotes = files[0] / "quotes.parquet"
-    told = json.loads(run(tmp_path, quotes, "--probability", ".4..0.6", "--json").stdout)
+    asked = ("--probability", ".4..0.6", "--at", "2024-11-05T14:00Z", "--json")
+    told = json.loads(run(tmp_path, quotes, *asked).stdout)
     assert told["probability"] == {
         "label": "given, 0.4 to 0.6", "moves": False, "value": 0.5, "low": 0.4, "high": 0.6,
     }  # fmt: skip
     rungs = told["rows"][0]["rungs"]
     assert [r["status"] for r in rungs] == ["ok", *["not identified"] * 3]
     assert {r["reason"] for r in rungs[1:]} == {"no probability that moves"}
+    assert len(told["rows"][0]["snapshots"]) == 2
 
 
 def test_quotes_that_stand_unchanged_are_no_second_snapshot(files, tmp_path):
     quotes = files[0] / "quotes.parquet"
-    asked = (quotes, "--probability", 0.5, "--every", "20m", "--json")
+    asked = (quotes, "--probability", 0.5, "--every", "10m", "--json")
     told = json.loads(run(tmp_path, *asked).stdout)
     assert len(told["rows"][0]["snapshots"]) == 5
 
@@ -112,6 +114,10 @@ def test_quotes_that_stand_unchanged_are_no_second_snapshot(files, tmp_path):
         (("quotes.parquet", "--probability", 0.5, "--expiry", "2024-11-16"), "an expiry among"),
         (("quotes.parquet", "--probability", 0.5, "--underlying", "SPY"), "an underlying among"),
         (("quotes.parquet", "--probability", 0.5, "--every", "1s"), "at most 500 snapshots"),
+        (
+            ("quotes.parquet", "--probability", 0.5, "--at", "2024-11-05T00:00Z"),
+            "at or after the first quote",
+        ),
         (("--simulate", 1, "--probability", 0.5), "--simulate alone"),
         (("--simulate", -1), "a seed >= 0"),
         (("--simulate", 1, "--level", 95), "a level between 0 and 1"),
@@ -127,6 +133,7 @@ def test_quotes_that_stand_unchanged_are_no_second_snapshot(files, tmp_path):
         "expiry",
         "underlying",
         "too many",
+        "before",
         "both",
         "seed",
         "level",
@@ -175,7 +182,9 @@ def test_probability_tables_that_cannot_be_used(tmp_path):
     from eventtape.sources.probability_files import read_probability
 
     path = tmp_path / "p.csv"
-    path.write_text("market,timestamp,probability\na,1730808000,0.1\nb,1730808000,0.2\n", encoding="utf-8")
+    path.write_text(
+        "market,timestamp,probability\na,1730808000,0.1\nb,1730808000,0.2\n", encoding="utf-8"
+    )
     with pytest.raises(InputError, match="one symbol among a, b"):
         read_probability(path)
     with pytest.raises(InputError, match="a symbol among a, b"):

@@ -64,35 +64,32 @@ def joint_fit(sim, verdict=STANDS, sd=0.002):
     deltas = np.linspace(0.03, 0.13, 101) if ok else np.linspace(-0.09, 0.12, 101)
     best, width = 0.081, sd if ok else 0.05
     ends = (best - 1.96 * width, best + 1.96 * width)
-    blank = np.full(n, NAN)
     means = np.array([law.means for law in true.laws])
-    one = np.ones(n)
-    path = [
-        *((true.delta + 0.001, sd * one) if ok else (blank, blank)),
-        true.probability + 0.003,
-        0.012 * one,
-        *(true.vols.T if ok else (blank, blank)),
-        0.004 * one,
-        *(x for i in (0, 1) for x in ((means[:, i], 0.1 * one) if ok else (blank, blank))),
-    ]
-    return JointFit(
-        best if ok else NAN,
-        ends[0] if ok else NAN,
-        ends[1] if ok else NAN,
-        ends,
-        300.0,
-        0.0,
-        *(0.01, 0.01, -0.1, 0.05, 0.2, 0.1, 0.03, 0.02),
-        *path,
-        np.diag([sd, 0.01, 0.05, 0.1]) ** 2,
-        true.laws,
-        0.5,
-        1.02,
-        n * 20,
-        NoiseFound(1.1, 0.2, 600.0),
-        Profile(deltas, ((deltas - best) / width) ** 2, np.full(101, 3.84)),
-        verdict,
-    )
+    found = {
+        "interval": ends,
+        "delta": best,
+        "lower": ends[0],
+        "upper": ends[1],
+        "delta_path": true.delta + 0.001,
+        "delta_path_error": np.full(n, sd),
+        "vol_1": true.vols[:, 0],
+        "vol_0": true.vols[:, 1],
+        "mean_1": means[:, 0],
+        "mean_0": means[:, 1],
+    }
+    if not ok:
+        none = {k: NAN if np.ndim(v) == 0 else np.full(n, NAN) for k, v in found.items()}
+        found = {**none, "interval": ends}
+    always = {
+        "probability": true.probability + 0.003,
+        "probability_error": np.full(n, 0.012),
+        "laws": true.laws,
+        "quotes_used": n * 20,
+        "noise": NoiseFound(1.1, 0.2, 600.0),
+        "profile": Profile(deltas, ((deltas - best) / width) ** 2, np.full(101, 3.84)),
+        "verdict": verdict,
+    }
+    return JointFit(**(dict.fromkeys(JointFit._fields, NAN) | found | always))
 
 
 def snapshots(sim, *, bounds=True):
@@ -201,6 +198,7 @@ def hedge(sim, shots, fit, at, rung):
     return Hedge(rung, p, *sides, found)
 
 
+@functools.cache
 def row(*, identified=True, name="SIM", scored=True):
     """One underlying and expiry, simulated."""
     sim = made()

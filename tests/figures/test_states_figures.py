@@ -99,6 +99,7 @@ def test_state_densities_weigh_back_to_the_market_s(good, data):
     assert data(fig, "mean 1")["x"][0] == row.rung(JOINT).mean_1.value
     assert data(fig, "forward")["x"][0] == row.at.forward
     assert "truth, state 1" in names(fig)
+    assert fig.xaxis[0].formatter.format.startswith("0,0")  # 70,000 and not 7.000e+4
     band = data(fig, "state 1: it happens band")
     assert (np.asarray(band["low"]) <= np.asarray(band["high"])).all()
 
@@ -169,10 +170,15 @@ def test_quoted_and_pricing_probability(good, data):
     drawn = data(fig, "pricing")
     assert np.allclose(drawn["p"], row.joint.probability)
     assert np.allclose(drawn["high"] - drawn["p"], 1.959964 * row.joint.probability_error)
-    unused = row._replace(fitted=row.fitted[1:], joint=None)
-    hollow = pricing_figure(unused, good)
+    found = row.joint
+    later = {name: getattr(found, name)[1:] for name in ("probability", "probability_error")}
+    part = row._replace(fitted=row.fitted[1:], joint=found._replace(**later))
+    hollow = pricing_figure(part, good)
     assert len(data(hollow, "snapshots not in it")["x"]) == 1
-    assert "pricing" not in names(hollow)
+    assert data(hollow, "pricing")["x"][0] == row.snapshots[1].at_ns / 1e6
+    none = pricing_figure(row._replace(joint=None), good)
+    assert len(data(none, "snapshots")["x"]) == len(row.snapshots)
+    assert "pricing" not in names(none)
 
 
 def test_a_range_of_probabilities_is_a_band(data):

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from eventtape.report import states_tables
-from eventtape.report.states_page import MOST_DRAWN, render_states, write_states
+from eventtape.report import states_page, states_tables
+from eventtape.report.states_page import render_states, write_states
 from eventtape.studies.states_findings import findings
 from eventtape.studies.states_rows import ASSUMPTIONS, RUNGS, TWO_LOGNORMAL
 from figures import states_results
@@ -27,6 +27,16 @@ def bad():
     return states_results.result(states_results.row(identified=False), simulated=False)
 
 
+@pytest.fixture(scope="module")
+def good_page(good):
+    return render_states(good, command="eventtape states --simulate 3")
+
+
+@pytest.fixture(scope="module")
+def bad_page(bad):
+    return render_states(bad)
+
+
 def body(page):
     return page.rpartition("<body>")[2].split("<script")[0]
 
@@ -35,8 +45,8 @@ def words(page):
     return re.sub(r"<[^>]+>", " ", body(page))
 
 
-def test_every_section_is_there_and_linked(good):
-    said = body(render_states(good, command="eventtape states --simulate 3"))
+def test_every_section_is_there_and_linked(good_page):
+    said = body(good_page)
     for key in (*KEYS.split(), "remake"):
         assert f'href="#{key}"' in said
         assert f'id="{key}"' in said
@@ -47,8 +57,8 @@ def test_every_section_is_there_and_linked(good):
     assert "https://" not in said
 
 
-def test_numbers_and_words_are_the_study_s(good):
-    said = words(render_states(good))
+def test_numbers_and_words_are_the_study_s(good, good_page):
+    said = words(good_page)
     for found in findings(good):
         assert found.text.replace("'", "&#x27;").replace("<", "&lt;") in said
     row = good.rows[0]
@@ -63,8 +73,8 @@ def test_numbers_and_words_are_the_study_s(good):
         assert field.name in said
 
 
-def test_every_rung_states_its_assumption_and_a_refused_one_its_reason(good):
-    said = words(render_states(good))
+def test_every_rung_states_its_assumption_and_a_refused_one_its_reason(good, good_page):
+    said = words(good_page)
     for name in RUNGS:
         assert ASSUMPTIONS[name].replace("'", "&#x27;") in said
     assert states_results.WHY in said
@@ -88,8 +98,8 @@ def test_diagnostics_say_whether_they_were_passed(good, bad):
     assert ": passed" not in failed
 
 
-def test_a_refused_study_keeps_its_bounds_and_claims_no_gap(bad):
-    said = words(render_states(bad))
+def test_a_refused_study_keeps_its_bounds_and_claims_no_gap(bad, bad_page):
+    said = words(bad_page)
     assert "SIMULATED" not in said
     assert "is not identified" in said
     assert "nan" not in said.lower().replace("finance", "")
@@ -116,58 +126,57 @@ def test_a_row_without_a_density_is_a_row_with_its_reason():
     assert "nan" not in words(said).lower().replace("finance", "")
 
 
-def test_more_rows_than_are_drawn_are_all_in_the_tables(good):
-    one = good.rows[0]
-    many = [one._replace(underlying=f"N{i}") for i in range(MOST_DRAWN + 1)]
-    page = render_states(good._replace(rows=tuple(many)))
-    assert f"Figures of the first {MOST_DRAWN} of {MOST_DRAWN + 1}" in page
-    assert f"N{MOST_DRAWN} 2024" in body(page)
+def test_more_rows_than_are_drawn_are_all_in_the_tables(bad, monkeypatch):
+    monkeypatch.setattr(states_page, "MOST_DRAWN", 1)
+    one = bad.rows[0]
+    page = render_states(bad._replace(rows=(one, one._replace(underlying="SECOND"))))
+    assert "Figures of the first 1 of 2; the tables have all." in page
+    said = words(page)
+    assert said.count("SECOND 2024-11-15: as of") == 1
+    assert said.count("SECOND 2024-11-15: ") == 2  # its verdict alone, and what came of it
+    assert said.count("SECOND 2024-11-15") > 2 * len(RUNGS)  # rungs, states, diagnostics, scores
+    assert "The first 1 of 2 expiries" in said
 
 
-def test_long_tables_are_cut_and_say_so(good):
-    row = good.rows[0]
-    n = states_tables.MOST_TIMES
+def test_long_tables_are_cut(good):
+    row, n = good.rows[0], states_tables.MOST_TIMES
     long = row._replace(snapshots=row.snapshots * 8)
     assert len(long.snapshots) > n
-    made = states_tables.snapshot_table(long, good)
-    assert made.count("<tr>") == n + 1
-    assert f"The first {n} of each" in render_states(good._replace(rows=(long,)))
+    assert states_tables.snapshot_table(long, good).count("<tr>") == n + 1
 
 
-def test_names_are_escaped(good):
-    page = render_states(states_results.hostile(good))
+def test_names_are_escaped(bad):
+    page = render_states(states_results.hostile(bad))
     assert states_results.SCRIPT not in page.replace("\\u003c", "<").split("<script")[0]
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
 
 def test_painted_self_contained_and_as_narrow_as_a_phone(browser, tmp_path, good, bad):
-    rows = (*good.rows, *bad.rows, states_results.nothing())
-    worst = states_results.hostile(good._replace(rows=rows))
-    single = (("rungs", 1), ("states", 2), ("gaps", 1), ("probability", 1), ("likelihood", 1))
-    twice = (("rungs", 2), ("states", 3), ("gaps", 2), ("probability", 2), ("likelihood", 2))
-    for name, shown, width, counts in (("good", good, 1280, single), ("worst", worst, 390, twice)):
-        path = write_states(shown, tmp_path / f"{name}.html")
-        page = browser.new_page(viewport={"width": width, "height": 900})
-        asked, complaints = [], []
-        page.on("request", lambda request, to=asked: to.append(request.url))
-        page.on("pageerror", lambda error, to=complaints: to.append(str(error)))
-        page.on("dialog", lambda dialog, to=complaints: to.append(dialog.message))
-        page.on(
-            "console",
-            lambda said, to=complaints: (
-                to.append(said.text) if said.type in {"error", "warning"} else None
-            ),
-        )
-        try:
-            page.goto(path.as_uri())
+    both = states_results.hostile(good._replace(rows=(*good.rows, *bad.rows)))
+    path = write_states(both, tmp_path / "states.html")
+    counts = {"rungs": 2, "states": 3, "gaps": 2, "probability": 2, "likelihood": 2, "scorecard": 2}
+    page = browser.new_page(viewport={"width": 390, "height": 900})
+    asked, complaints = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", lambda dialog: complaints.append(dialog.message))
+    page.on(
+        "console",
+        lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None,
+    )
+    try:
+        page.goto(path.as_uri())
+        page.wait_for_function(READY, timeout=20_000)
+        for width in (390, 1280):
+            page.set_viewport_size({"width": width, "height": 900})
             page.wait_for_function(READY, timeout=20_000)
-            for key, count in (*counts, ("scorecard", counts[0][1])):
-                painted = page.evaluate(PAINTED, key)
-                assert len(painted) == count, key
-                assert min(painted) > 500, (key, painted)
             assert page.evaluate("document.documentElement.scrollWidth") <= width
-            assert page.locator(".banner").count() == 1
-            assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
-            assert complaints == []
-        finally:
-            page.close()
+        for key, count in counts.items():
+            painted = page.evaluate(PAINTED, key)
+            assert len(painted) == count, key
+            assert min(painted) > 500, (key, painted)
+        assert page.locator(".banner").count() == 1
+        assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
+        assert complaints == []
+    finally:
+        page.close()

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.special import ndtr, ndtri
 
 from eventtape.arrays import Status
 from eventtape.errors import InputError
@@ -28,6 +29,7 @@ from eventtape.studies.states_rows import (
     Realised,
     StatesConfig,
 )
+from eventtape.studies.states_rungs import joint_rung
 from eventtape.studies.states_snapshots import panel_of, probability_at, series_of
 from eventtape.tape.chains import chains
 
@@ -37,7 +39,7 @@ HOUR_NS = 3_600 * 10**9
 
 
 def simulated(seed, **changed):
-    return states_frame(seed, span=SPAN, n_strikes=20, **changed)
+    return states_frame(seed, span=SPAN, n_strikes=24, **changed)
 
 
 def chains_of(made, times=None):
@@ -134,25 +136,22 @@ def test_the_panel_is_that_of_the_quotes_themselves(made):
     first = np.isfinite(direct.calls[0])
     np.testing.assert_array_equal(first, np.isfinite(panel.calls[0]))
     assert np.abs((panel.calls - direct.calls)[0, first]).max() < 0.02
-    assert panel.errors[0, first] == pytest.approx(direct.errors[0, first])
+    discount = series.laws[0].european.forward.discount
+    assert panel.errors[0, first] == pytest.approx(direct.errors[0, first] / discount)
 
 
 def test_bands_of_the_states_are_those_of_the_delta_method(row):
     """The draws against derivatives: six parameters, central differences of the closed form."""
     fit, grid = row.joint, row.grid
     t = row.fitted.tolist().index(row.reference)
-    law, covariance = fit.laws[t], fit.covariance
-    scale = fit.delta_path_error[t] / math.sqrt(covariance[0, 0])
-    level_var = max(fit.vol_error[t] ** 2 - 0.25 * covariance[1, 1], 0.0)
-    best = [fit.delta_path[t], fit.log_vol_ratio, law.skewness, law.excess_kurtosis, 0.0]
-    x = np.array([*best, fit.probability[t]])
-    V = np.zeros((6, 6))
-    V[:4, :4] = covariance * np.outer([scale, 1, 1, 1], [scale, 1, 1, 1])
-    V[4, 4], V[5, 5] = level_var, fit.probability_error[t] ** 2
+    law, V = fit.laws[-1], fit.local_covariance[t]
     base = math.sqrt(law.vols[0] * law.vols[1])
+    best = [fit.delta_path[t], fit.log_vol_ratio, law.skewness, law.excess_kurtosis, 0.0]
+    x = np.array([*best, ndtri(fit.probability[t])])
 
     def pdf(x, state):
-        delta, ratio, skewness, kurtosis, level, p = x
+        delta, ratio, skewness, kurtosis, level, probit = x
+        p = ndtr(probit)
         m0 = law.forward / (1.0 - p + p * math.exp(delta))
         mean, sign = (m0 * math.exp(delta), 1.0) if state else (m0, -1.0)
         vol = base * math.exp(level + 0.5 * sign * ratio)
@@ -199,6 +198,10 @@ def test_without_a_gap_the_words_claim_none(seed):
     joint = row.rung(JOINT)
     if joint.status is Status.OK:
         assert joint.gap.lower < 0.0 < joint.gap.upper
+        assert not joint.vol_1.known
+        assert row.grid.curves[0].status is Status.NOT_RESOLVED
+        assert np.isnan(row.grid.curves[0].pdf_1_lower).all()
+        assert joint.mean_1.lower < row.at.forward < joint.mean_1.upper
 
 
 def refused(row, name, status, words):
@@ -407,3 +410,61 @@ def test_bad_inputs_say_what_was_wanted(make, words):
 def test_an_estimate_is_known_by_its_ends():
     assert Estimate(math.nan, 0.0, 1.0).known
     assert not Estimate(0.5, math.nan, 1.0).known
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delta", [0.0, 0.03, 0.08])
+def test_coverage_of_the_whole_study(delta):
+    """500 markets, seeds 0 to 499: eight snapshots of 24 strikes, forwards by parity, skewed."""
+    n, rows = 500, []
+    for seed in range(n):
+        made = simulated(seed, delta=delta)
+        (row,) = studied(made).rows
+        rung, truth = row.rung(JOINT), row.truth
+        found = [rung.status is Status.OK and rung.gap.known]
+        for name, true in (
+            ("gap", truth.gap[-1]),
+            ("mean_1", truth.mean_1[-1]),
+            ("mean_0", truth.mean_0[-1]),
+            ("vol_1", truth.vol_1[-1]),
+            ("vol_0", truth.vol_0[-1]),
+        ):
+            e = getattr(rung, name)
+            found.append(e.lower <= true <= e.upper if e.known else math.nan)
+        for rung_name in (JOINT, BOUNDS):
+            score = next(s for s in row.scores if s.rung == rung_name)
+            found.append(math.nan if score.inside is None else score.inside)
+        curve, grid = row.grid.curves[0], row.grid
+        inside = (curve.pdf_1_lower <= grid.truth_1) & (grid.truth_1 <= curve.pdf_1_upper)
+        weight = grid.truth_1 / grid.truth_1.sum()
+        found.append(weight @ inside if np.isfinite(curve.pdf_1).all() else math.nan)
+        found.append(rung.gap.lower > 0.0 or rung.gap.upper < 0.0 if rung.gap.known else math.nan)
+        rows.append(found)
+    table = np.array(rows, np.float64)
+    counts = np.isfinite(table[:, 1:]).sum(axis=0)
+    shares = np.nansum(table[:, 1:], axis=0) / np.maximum(counts, 1)
+    names = ("gap", "mean 1", "mean 0", "vol 1", "vol 0", "score", "score of bounds", "band")
+    said = ", ".join(
+        f"{name} {share:.3f} ({count})"
+        for name, share, count in zip(names, shares, counts, strict=False)
+    )
+    stands = table[:, 0].mean()
+    print(f"\ndelta {delta:+.2f}: stands {stands:.3f}; {said}; claims {shares[-1]:.3f}")  # noqa: T201
+    assert shares[0] > 0.92
+    assert (shares[1:3] > 0.92).all()
+    assert shares[5] > 0.92
+    if delta == 0.08:
+        assert stands > 0.8
+        assert (shares[3:5] > 0.9).all()
+        assert shares[7] > 0.9
+    if delta == 0.0:
+        assert shares[-1] < 0.07
+
+
+def test_a_fit_whose_search_and_profile_part_is_refused(row):
+    place = row.fitted.tolist().index(row.reference)
+    parted = row.joint._replace(delta_path=row.joint.delta_path - 0.2)
+    rung = joint_rung(parted, place, 0.95)
+    assert rung.status is Status.NO_CONVERGENCE
+    assert "two tops" in rung.reason
+    assert not rung.gap.known

@@ -58,7 +58,8 @@ def states(
         typer.Option(help="Only this date or moment; states it where the file does not."),
     ] = None,
     at: Annotated[
-        str | None, typer.Option(help="States the moment of the quotes where the file does not.")
+        str | None,
+        typer.Option(help="As of this moment (else the last); states it where the file does not."),
     ] = None,
     every: Annotated[
         str | None,
@@ -226,6 +227,8 @@ def _given(
     """The files' chains at every snapshot, and the probability."""
     import polars as pl
 
+    from eventtape.clock import parse_ns
+
     if not files:
         error = InputError("a file of option quotes", met="none")
         error.add_note("Or study simulated ones: eventtape states --simulate 1")
@@ -245,7 +248,8 @@ def _given(
     sources = tuple(path.name for path in files)
     if found.moves:
         sources = (*sources, found.label)
-    chains = tuple(_chains(frame, _times(frame, every_ns), age_s))
+    until_ns = None if stated["at"] is None else parse_ns(stated["at"])
+    chains = tuple(_chains(frame, _times(frame, every_ns, until_ns), age_s))
     return _Asked(chains, found, came, None, "", sources, tuple(notes))
 
 
@@ -285,14 +289,19 @@ def _of_underlying(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     return found
 
 
-def _times(frame: pl.DataFrame, every_ns: int | None) -> list[int]:
-    """The moments of the snapshots: each time of the file, or a grid up to its last."""
+def _times(frame: pl.DataFrame, every_ns: int | None, until_ns: int | None) -> list[int]:
+    """The moments of the snapshots: each time of the file, or a grid and its last."""
+    from eventtape.clock import format_ns
     from eventtape.tape import times_ns
 
-    stamps = sorted(set(times_ns(frame).tolist()))
+    known = sorted(set(times_ns(frame).tolist()))
+    stamps = known if until_ns is None else [ns for ns in known if ns <= until_ns]
+    if until_ns is not None and not stamps:
+        wanted = f"a time at or after the first quote, {format_ns(known[0])}"
+        raise InputError(wanted, met=format_ns(until_ns))
     if every_ns is not None:
         first = -(-stamps[0] // every_ns) * every_ns
-        stamps = list(range(first, stamps[-1] + 1, every_ns)) or [stamps[-1]]
+        stamps = [*range(first, stamps[-1], every_ns), stamps[-1]]
     if len(stamps) > _MOST_TIMES:
         error = InputError(f"at most {_MOST_TIMES} snapshots", met=f"{len(stamps):,} times")
         error.add_note("A longer --every, such as --every 30m")

@@ -49,6 +49,7 @@ COLOURS = {
 _LINE = 36  # letters of a reason on one line, as many as fit beside the names on a phone
 _LINES = 3
 _HEAD = 30
+_BELOW = 14  # pixels between a legend and the next title
 
 
 class _Marked(NamedTuple):
@@ -115,7 +116,9 @@ def score_rows_figure(row: StatesRow, result: StatesResult) -> figure:
 
 def states_frame(result: StatesResult, **options: Any) -> figure:
     """An empty figure of the house; all it asks of a result is whether it is simulated."""
-    return style.frame(cast("DiffusionResult", result), **options)
+    fig = style.frame(cast("DiffusionResult", result), **options)
+    fig.margin = (0, 0, _BELOW, 0)
+    return fig
 
 
 def headed(row: StatesRow, result: StatesResult) -> str:

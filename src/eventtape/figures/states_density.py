@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from bokeh.models import NumeralTickFormatter
 from bokeh.models.annotations import BoxAnnotation
 from bokeh.plotting import figure
 
@@ -43,6 +44,8 @@ def state_density_figure(
     strikes, f = grid.strikes[inside], f[inside]
     drawn = curve is not None and curve.status is Status.OK
     high = _highest(f, curve if drawn else None, inside, forward)
+    for truth in (grid.truth_1, grid.truth_0):
+        high = max(high, forward * float(np.nan_to_num(truth[inside]).max()))
     top = _ENVELOPE if drawn else _REFUSED
     low = 0.13 * high if result.simulated else 0.02 * high
     fig = states_frame(
@@ -55,6 +58,7 @@ def state_density_figure(
         y_label="probability per 1% of forward, %",
         tools=True,
     )
+    fig.xaxis.formatter = NumeralTickFormatter(format="0,0.[0000]")
     _shade(fig, row)
     style.add_zero(fig)
     for name, pdf, colour in (
@@ -137,7 +141,11 @@ def _states(
                 f"{name} band", x=strikes[banded], low=low[banded], high=high[banded]
             )
             fig.varea("x", "low", "high", source=band, color=colour, fill_alpha=0.22)
-        line = fig.line("x", "y", source=data, color=colour, line_width=2, **style.labelled(name))
+        # Of an exposure the curves are one pair of many within the bands
+        thin = 0.8 if curve.rung == EXPOSURE else 2
+        line = fig.line(
+            "x", "y", source=data, color=colour, line_width=thin, **style.labelled(name)
+        )
         tips = [(name, "@y{0.000}"), ("price", "@x{0,0.##}")]
         style.add_hover(fig, [line], tips)
 

@@ -53,7 +53,7 @@ def gap_path_figure(
         y_label="gap, % of log price",
         tools=True,
     )
-    style.utc_axis(fig)
+    _clock(fig)
     style.add_zero(fig)
     for series in sorted(shown, key=lambda s: s.rung != BOUNDS):
         _series(fig, series, result)
@@ -88,14 +88,14 @@ def pricing_figure(
     room = 0.08 * (y.high - y.low) if result.simulated else 0.0
     fig = states_frame(
         result,
-        title=f"{headed(row, result)}\n{plain(f'probability: {result.event}', 36)}",
+        title=f"{headed(row, result)}\n{plain(f'probability: {result.event}', 32)}",
         height=style.WIDE,
         x=span,
         y=style.Limits(max(y.low, -0.05) - room, min(y.high, 1.05)),
         y_label="probability",
         tools=True,
     )
-    style.utc_axis(fig)
+    _clock(fig)
     _given(fig, result, span)
     _used(fig, row)
     kept = np.isfinite(middle)
@@ -125,6 +125,13 @@ def row_times(row: StatesRow) -> IntArray:
     return np.array([s.at_ns for s in row.snapshots], np.int64)
 
 
+def _clock(fig: figure) -> None:
+    """The UTC axis; over weeks a tick is a day and its month, not the month alone."""
+    style.utc_axis(fig)
+    for axis in fig.xaxis:
+        axis.formatter.update(months="%d %b")
+
+
 def _series(fig: figure, series: GapSeries, result: StatesResult) -> None:
     colour, at = COLOURS.get(series.rung, style.PURPLE), series.times_ns / 1e6
     known = np.isfinite(series.lower) & np.isfinite(series.upper)
@@ -134,7 +141,7 @@ def _series(fig: figure, series: GapSeries, result: StatesResult) -> None:
     banded = series.rung in {BOUNDS, JOINT}
     data = style.source(
         f"gap {series.rung}",
-        alpha=np.where(alone[known], 0.6, 0.12) if banded else np.ones(known.sum()),
+        alpha=np.where(alone[known], 0.6, 0.04) if banded else np.ones(known.sum()),
         x=at[known],
         gap=100.0 * series.gap[known],
         lower=100.0 * series.lower[known],
@@ -194,7 +201,7 @@ def _crosses(fig: figure, series: GapSeries, foot: float) -> None:
 def _given(fig: figure, result: StatesResult, span: Range1d) -> None:
     """The probability as it was handed in: a path, or a number or range for all times."""
     given = result.probability
-    name = plain(given.label) or "quoted"
+    name = plain(given.label, 18) or "probability"
     if given.moves:
         data = style.source("quoted", x=given.times_ns / 1e6, p=given.values)
         fig.step(
@@ -207,20 +214,21 @@ def _given(fig: figure, result: StatesResult, span: Range1d) -> None:
         data = style.source("range", x=ends, low=[given.low] * 2, high=[given.high] * 2)
         fig.varea(
             "x", "low", "high", source=data, color=style.BLUE, fill_alpha=0.2,
-            **style.labelled(f"{name}, range given"),
+            **style.labelled(name),
         )  # fmt: skip
         return
     data = style.source("quoted", x=ends, p=[float(given.values[0])] * 2)
-    fig.line("x", "p", source=data, color=style.BLUE, **style.labelled(f"{name}, as given"))
+    fig.line("x", "p", source=data, color=style.BLUE, **style.labelled(name))
 
 
 def _used(fig: figure, row: StatesRow) -> None:
-    """A dot at every snapshot: filled where the fit used it, hollow where not."""
-    fitted = np.isin(np.arange(len(row.snapshots)), row.fitted)
+    """A dot at every snapshot: filled where the fit used it, or none was made, hollow where not."""
+    fitted = np.isin(np.arange(len(row.snapshots)), row.fitted) | (row.joint is None)
     at, p = row_times(row) / 1e6, np.array([s.p for s in row.snapshots])
     known = np.isfinite(p)
+    used = "snapshots" if row.joint is None else "snapshots in the fit"
     for name, here, fill in (
-        ("snapshots in the fit", fitted & known, style.BLUE),
+        (used, fitted & known, style.BLUE),
         ("snapshots not in it", ~fitted & known, None),
     ):
         data = style.source(name, x=at[here], p=p[here])

@@ -22,7 +22,7 @@ from eventtape.report.cells import clock, setting
 from eventtape.report.html import Column, Html, badge, element, join, table
 from eventtape.report.page import BANNER, banner, whole_page
 from eventtape.studies.densities_findings import price
-from eventtape.studies.states_findings import findings
+from eventtape.studies.states_findings import findings, verdict_words
 from eventtape.studies.states_rows import EXPOSURE, TWO_LOGNORMAL, StatesResult, StatesRow
 from eventtape.studies.words import named
 from eventtape.wholefile import write_whole
@@ -42,6 +42,9 @@ _STATES = (
     "State 1 is that the outcome happens, state 0 that it does not. The market's density is the "
     "two weighted by the probability, so neither state's can be higher than the dotted line of its "
     "colour, whatever is assumed. Grey grounds, where there are any, lie beyond the strikes used."
+)
+_THROUGH = (
+    "The exposure measures a dozen strikes: its lines are one pair of many, so read its bands."
 )
 _TIME = (
     "Any gap in the pale band is possible at its time with no assumption. The joint fit is one "
@@ -124,7 +127,10 @@ def _parts(result: StatesResult) -> list[_Part]:
         parts.append(_states(result, drawn))
     several = [row for row in drawn if len(row.snapshots) > 1]
     if several:
-        parts += [*_over_time(result, several), _likelihood(result, several)]
+        parts += _over_time(result, several)
+    asked = [row for row in several if row.joint is not None]
+    if asked:
+        parts.append(_likelihood(result, asked))
     parts.append(_part("diagnostics", "Diagnostics", _CHECKS, tables.diagnostics_table(result)))
     parts.append(_part("hedge", "Hedge", _HEDGE, tables.hedge_table(result)))
     if any(row.scores for row in result.rows):
@@ -167,7 +173,11 @@ def _states(result: StatesResult, drawn: list[StatesRow]) -> _Part:
     stand = [(row, n) for row in drawn for n in others if row.rung(n).status is Status.OK]
     small = [state_density_figure(row, result, n, height=_PAIRED) for row, n in stand]
     none = [n for n in others if n not in {name for _, name in stand}]
-    prose = (_STATES, *((f"Refused, so not drawn: {named(none, 9)}.",) if none else ()))
+    prose = (
+        _STATES,
+        *((_THROUGH,) if EXPOSURE in {name for _, name in stand} else ()),
+        *((f"Refused, so not drawn: {named(none, 9)}.",) if none else ()),
+    )
     return _Part(
         "states", "The density in either state", prose, tuple(wide), tuple(small), Html("")
     )
@@ -207,8 +217,11 @@ def _came(row: StatesRow, result: StatesResult) -> str:
 
 
 def _snapshots(result: StatesResult) -> _Part:
-    shown = [row for row in result.rows if row.snapshots]
+    whole = [row for row in result.rows if row.snapshots]
+    shown = whole[:MOST_DRAWN]
     prose = [_TIMES]
+    if len(whole) > len(shown):
+        prose.append(f"The first {len(shown)} of {len(whole)} expiries; the files have all.")
     if any(len(row.snapshots) > tables.MOST_TIMES for row in shown):
         prose.append(f"The first {tables.MOST_TIMES} of each; the files have all.")
     below = join([tables.snapshot_table(row, result) for row in shown])
@@ -234,7 +247,8 @@ def _facts(result: StatesResult) -> Html:
     if times:
         ends = [clock(min(times)), *([clock(max(times))] if max(times) > min(times) else [])]
         facts.append(("Snapshots", join([Html(" to ".join(ends)), " UTC"])))
-    facts += [("Data", result.data), *(("Read", note) for note in result.notes)]
+    read = [note for note in result.notes if not note.startswith("Truth")]
+    facts += [("Data", result.data), *(("Read", note) for note in read)]
     rows = [join([element("dt", name), element("dd", text)]) for name, text in facts if text]
     return element("dl", *rows, class_="facts")
 
@@ -249,10 +263,11 @@ def _contents(parts: list[_Part]) -> Html:
 
 
 def _findings(result: StatesResult) -> Html:
-    items = [
-        element("li", badge(found.status), " ", element("span", found.text))
-        for found in findings(result)
-    ]
+    said = list(findings(result._replace(rows=result.rows[:MOST_DRAWN])))
+    for row in result.rows[MOST_DRAWN:]:  # of the rest the verdict alone: the tables have all
+        last = verdict_words(row, result)
+        said.append(last._replace(text=f"{result.label(row)}: {last.text}"))
+    items = [element("li", badge(f.status), " ", element("span", f.text)) for f in said]
     off = "Figures need JavaScript; their main numbers are also in the tables below."
     return element(
         "section",

@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 
 from eventtape.arrays import Status
+from eventtape.clock import format_ns
 from eventtape.estimators.states.identification import CONTRACTION, Verdict
 from eventtape.report.cells import DASH, clock, number, percent_cell, refused, span_cell
-from eventtape.report.html import Column, Html, badge, element, table
+from eventtape.report.html import Column, Html, badge, element, join, table
 from eventtape.studies.densities_findings import price
 from eventtape.studies.states_rows import (
     BOUNDS,
@@ -37,6 +38,7 @@ __all__ = [
 
 MOST_TIMES = 60  # snapshots in the table; the files have all
 _SHORT = 24  # letters
+_LONG = 1000.0
 _FITS = 0.01
 _CHANCE = 0.05
 _ONE = 1.0
@@ -147,7 +149,8 @@ def _found(verdict: Verdict | None, name: str) -> str:
         "placebo": (value <= _CHANCE, "passed", "failed: as good by chance"),
     }
     good, yes, no = passed[name]
-    return f"{value:.3g}: {yes if good else no}"
+    shown = f"{value:.3g}" if value < _LONG else f"{value:,.0f}"
+    return f"{shown}: {yes if good else no}"
 
 
 def hedge_table(result: StatesResult) -> Html:
@@ -211,7 +214,7 @@ def snapshot_table(row: StatesRow, result: StatesResult) -> Html:
         bound, pair = shot.bounds, shot.two_lognormal
         rows.append(
             (
-                clock(shot.at_ns),
+                _moment(shot.at_ns),
                 _probability(shot.p, shot.p_low, shot.p_high),
                 price(shot.forward, shot.forward_error),
                 f"{shot.atm_vol:.2%}" if math.isfinite(shot.atm_vol) else DASH,
@@ -236,6 +239,12 @@ def refused_table(result: StatesResult) -> Html:
     ]
     names = ["Underlying", "Snapshots", "Status", "Why"]
     return table("Not studied", _columns(names, text=(0, 2, 3)), rows) if rows else Html("")
+
+
+def _moment(ns: int) -> Html:
+    """Date and time, broken between them where a phone has no room for both."""
+    day, _, time = format_ns(ns).removesuffix("Z").partition("T")
+    return join([element("span", day, class_="clock"), " ", element("span", time, class_="clock")])
 
 
 def _use(*, used: bool, decided: bool, at: bool) -> str:

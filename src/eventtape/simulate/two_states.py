@@ -140,18 +140,18 @@ def two_states(
     rng = np.random.default_rng(seed)
     n = span.n_times
     step = span.step_days / 365.0
-    tau = span.days_to_expiry / 365.0 - step * np.arange(n)
+    tau = np.asarray(span.days_to_expiry / 365.0 - step * np.arange(n), np.float64)
     pi = _bridge(n, p_start, p_end, p_restless, rng)
     d = np.cumsum(np.r_[0.0, drift * rng.standard_normal(n - 1)])
     d += delta - d.mean()
     news = np.cumsum(np.r_[0.0, span.spot_vol * math.sqrt(step) * rng.standard_normal(n - 1)])
     F = forward * np.exp(news) * (1.0 - pi + pi * np.exp(d))
-    F *= forward / F[0]
+    F = np.asarray(F * (forward / F[0]), np.float64)
     level = span.vol * np.exp(span.vol_walk * _autoregressive(n, 1, 0.8, rng)[:, 0])
-    vols = level[:, None] * np.exp(0.5 * log_vol_ratio * np.array([1.0, -1.0]))
+    vols: FloatArray = level[:, None] * np.exp(0.5 * log_vol_ratio * np.array([1.0, -1.0]))
     sd = float(span.vol * math.sqrt(tau[0]))
     u = np.linspace(-width, width, n_strikes)
-    K = np.round(F[0] * np.exp(sd * u) / tick) * tick
+    K = np.asarray(np.round(F[0] * np.exp(sd * u) / tick) * tick, np.float64)
     laws, calls = _laws(pi, d, F, vols, tau, K, skewness, excess_kurtosis)
     out_call = F[0] <= K
     values = np.where(out_call, calls, np.maximum(calls - (F[:, None] - K), 0.0))
@@ -172,7 +172,7 @@ def two_states(
         K,
         out_call,
         np.maximum(np.round((fair - half) / tick), 0.0) * tick,
-        np.round((fair + half) / tick) * tick,
+        np.maximum(np.round((fair + half) / tick), 1.0) * tick,
         tick,
         StatesTruth(d, pi, vols, laws, calls),
     )

@@ -66,7 +66,9 @@ def _estimate(
     """The gap from some rows of the grid, refused where the horizon is not resolved."""
     if not _resolved(s, horizon_s):
         nan = math.nan
-        return outcome_gap.Gap(nan, nan, nan, nan, horizon_s, 0, 0, nan, nan, nan, Status.NOT_RESOLVED)
+        return outcome_gap.Gap(
+            nan, nan, nan, nan, horizon_s, 0, 0, nan, nan, nan, Status.NOT_RESOLVED
+        )
     return outcome_gap.outcome_gap(
         s.x[rows],
         s.p[rows],

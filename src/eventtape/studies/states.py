@@ -57,7 +57,7 @@ __all__ = ["event_probability", "run", "states"]
 
 Progress = Callable[[str, int, int | None], None]
 _LEAST_SNAPSHOTS = 4
-STILL = "no probability that moves"
+_STILL = "no probability that moves"
 
 
 def event_probability(
@@ -175,7 +175,7 @@ def _row(
     panel, status, reason = _panel(series, fitted, p, probability)
     found = MeasuredExposure(None, None, status, reason)
     fit: JointFit | None = None
-    exposed = joined = refused_rung(EXPOSURE, status, reason)
+    exposed = refused_rung(EXPOSURE, status, reason)
     joined = refused_rung(JOINT, status, reason)
     if panel is not None:
         if p.size < _LEAST_SNAPSHOTS:
@@ -198,7 +198,7 @@ def _row(
     pair = (
         lognormal_rung(at, config.level)
         if probability.moves
-        else refused_rung(TWO_LOGNORMAL, Status.NOT_IDENTIFIED, STILL)
+        else refused_rung(TWO_LOGNORMAL, Status.NOT_IDENTIFIED, _STILL)
     )
     rungs = (bounds_rung(at), exposed, joined, pair)
     came = given or realised_from(snaps, reference)
@@ -234,11 +234,11 @@ def _panel(
 ) -> tuple[OptionPanel | None, Status, str]:
     """What the rungs over many times rest on; or why they cannot be asked."""
     if not probability.moves:
-        return None, Status.NOT_IDENTIFIED, STILL
+        return None, Status.NOT_IDENTIFIED, _STILL
     if p.size == 1:
         return None, Status.TOO_FEW, "one snapshot: nothing moves with the probability"
     if np.ptp(p) == 0.0:
-        return None, Status.NOT_IDENTIFIED, STILL
+        return None, Status.NOT_IDENTIFIED, _STILL
     panel = panel_of(series, fitted)
     if panel is None:
         return None, Status.TOO_FEW, "under five strikes listed at every time"

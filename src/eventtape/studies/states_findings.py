@@ -106,8 +106,12 @@ def _rung(rung: Rung) -> Finding:
     if rung.status is not Status.OK:
         return Finding(f"{rung.name}: {rung.reason or rung.status}.", rung.status)
     zero = "; zero is inside" if rung.gap.lower <= 0.0 <= rung.gap.upper else ""
-    text = f"{rung.name}, assuming {rung.assumption}: gap {estimate_words(rung.gap)}{zero}."
-    return Finding(text, Status.OK)
+    share = math.nan if rung.verdict is None else rung.verdict.placebo
+    shuffled = ""
+    if math.isfinite(share):
+        shuffled = f"; {share:.0%} of shuffled probabilities fit as well"
+    text = f"{rung.name}, assuming {rung.assumption}: gap {estimate_words(rung.gap)}"
+    return Finding(f"{text}{zero}{shuffled}.", Status.OK)
 
 
 def _standing(row: StatesRow) -> Rung | None:
@@ -128,6 +132,9 @@ def _states(row: StatesRow) -> Finding | None:
 def _vols(row: StatesRow, result: StatesResult) -> Finding | None:
     if row.joint is None or row.rung(JOINT).status is not Status.OK:
         return None
+    if not row.rung(JOINT).vol_1.known:
+        text = "no volatility of either state: the likelihood of no gap is too near"
+        return Finding(f"{text}.", Status.NOT_RESOLVED)
     half = float(ndtri(0.5 + 0.5 * result.config.level)) * row.joint.log_vol_ratio_error
     ratio = row.joint.log_vol_ratio
     low, high = np.exp([ratio - half, ratio + half]).tolist()
@@ -171,7 +178,8 @@ def _hedge(row: StatesRow) -> Finding | None:
         f"{row.hedge.ask:.3f} ({lower:+,.3g} to {upper:+,.3g}), which takes out "
         f"{h.explained:.0%} of the event's variance and costs {h.cost:,.3g}"
     )
-    return Finding(f"{text}; by the {row.hedge.rung}.", Status.OK)
+    none = "; zero is inside, so a hedge is not called for" if lower <= 0.0 <= upper else ""
+    return Finding(f"{text}; by the {row.hedge.rung}{none}.", Status.OK)
 
 
 def _score(score: Score, row: StatesRow) -> Finding:

@@ -1,6 +1,7 @@
 """The gap between the outcomes over time: the bounds, the joint fit, two lognormals at each time.
 
-The exposure's gap is one number for all times and has no series.
+The exposure's gap is one number for all times and has no series. The joint fit's interval at a
+time is never narrower than that of its profile.
 """
 
 from __future__ import annotations
@@ -51,7 +52,10 @@ def gap_series(
     path = np.full((3, n), np.nan)
     if fit is not None and joint.status is Status.OK:
         half = float(ndtri(0.5 + 0.5 * level)) * fit.delta_path_error
-        path = np.stack([fit.delta_path, fit.delta_path - half, fit.delta_path + half])
+        low = np.fmax(half, fit.delta - fit.lower)
+        high = np.fmax(half, fit.upper - fit.delta)
+        seen = np.where(np.isfinite(fit.delta_path), 1.0, np.nan)
+        path = np.stack([fit.delta_path, fit.delta_path - low * seen, fit.delta_path + high * seen])
     return (
         GapSeries(BOUNDS, times, np.full(n, np.nan), bounds[0], bounds[1], tuple(bounds_fate)),
         GapSeries(JOINT, times, path[0], path[1], path[2], (joint.status,) * n),

@@ -1,10 +1,12 @@
 r"""The density under either outcome on a grid, with bands, beside the most it can be.
 
-The joint fit's states at the reference time are Gram-Charlier laws of delta, the log ratio of the
-volatilities, skewness and excess kurtosis, whose errors have one covariance, and of a level of
-volatility and a pricing probability, whose errors have their own. Bands are percentiles of the
-densities of ``_DRAWS`` draws of all six, strike by strike; a density below 0 counts as 0. Nothing
-is drawn where the fit is refused.
+The joint fit's states at the reference time are Gram-Charlier laws of the gap, the log ratio of the
+volatilities, skewness, excess kurtosis, a level of volatility and the probit of the pricing
+probability, whose errors there have one covariance. The gap is drawn from its profile likelihood,
+which near no gap is no parabola, and the other five given the gap. Bands are percentiles of the
+densities of ``_DRAWS`` draws, strike by strike; a density below 0 counts as 0. Nothing is drawn
+where the fit is refused, nor where the likelihood of no gap is near (:mod:`.states_rungs`): there
+that of the shapes is no parabola either, and bands of this kind hold 86% at a nominal 95.
 
 What no assumption can exceed: f1 <= f / p and f0 <= f / (1 - p).
 """
@@ -14,6 +16,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 from eventtape.arrays import FloatArray, Status
 from eventtape.estimators.pricing.gram_charlier import GramCharlierStates
@@ -32,6 +35,7 @@ from eventtape.studies.states_rows import (
 __all__ = ["state_grid"]
 
 _DRAWS = 400
+_ALIKE = "the likelihood of no gap is too near: the states' shapes are not known"
 
 
 def state_grid(
@@ -79,7 +83,12 @@ def _joint_curve(
 ) -> StateCurve:
     if fit is None or rung.status is not Status.OK:
         return _blank(strikes, rung)
-    law = fit.laws[t]
+    if not math.isfinite(fit.probability[t]):
+        fate, why = Status.TOO_FEW, "too few quotes at the reference time"
+        return _blank(strikes, rung)._replace(status=fate, reason=why)
+    if not rung.vol_1.known:
+        return _blank(strikes, rung)._replace(status=Status.NOT_RESOLVED, reason=_ALIKE)
+    law = _law_at(fit, t)
     drawn = [_densities(strikes, one) for one in _draws(fit, t, seed)]
     tails = [0.5 - 0.5 * level, 0.5 + 0.5 * level]
     low, high = np.quantile(np.array(drawn), tails, axis=0)
@@ -95,38 +104,44 @@ def _densities(strikes: FloatArray, law: GramCharlierStates) -> FloatArray:
 
 def _draws(fit: JointFit, t: int, seed: int) -> list[GramCharlierStates]:
     """Laws at time ``t`` with errors drawn; the forward is held."""
-    law, rng = fit.laws[t], np.random.default_rng(seed)
-    covariance = fit.covariance
-    z = rng.standard_normal((_DRAWS, 6))
-    values, vectors = np.linalg.eigh(covariance)
+    law, rng = _law_at(fit, t), np.random.default_rng(seed)
+    covariance = fit.local_covariance[t]
+    own = max(float(covariance[0, 0]) - float(fit.covariance[0, 0]), 0.0)
+    moved = _gaps(fit, rng) - fit.delta + math.sqrt(own) * rng.standard_normal(_DRAWS)
+    slope = covariance[1:, 0] / covariance[0, 0]
+    rest = covariance[1:, 1:] - np.outer(slope, covariance[0, 1:])
+    values, vectors = np.linalg.eigh(rest)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
-    moved = z[:, :4] @ root.T
-    # At this time the gap is known worse, or better, than on average
-    scale = (
-        float(fit.delta_path_error[t]) / math.sqrt(covariance[0, 0])
-        if covariance[0, 0] > 0.0
-        else 1.0
-    )
-    level_sd = math.sqrt(max(float(fit.vol_error[t]) ** 2 - 0.25 * float(covariance[1, 1]), 0.0))
-    delta = float(fit.delta_path[t]) + scale * moved[:, 0]
-    p = np.clip(fit.probability[t] + fit.probability_error[t] * z[:, 5], 1e-3, 1.0 - 1e-3)
-    forward, base = law.forward, math.sqrt(float(law.vols[0] * law.vols[1]))
-    out = []
-    for i in range(_DRAWS):
-        ratio = 0.5 * (fit.log_vol_ratio + moved[i, 1]) * np.array([1.0, -1.0])
-        grown = math.exp(delta[i])
-        m0 = forward / (1.0 - p[i] + p[i] * grown)
-        out.append(
-            GramCharlierStates(
-                np.array([p[i], 1.0 - p[i]]),
-                np.array([m0 * grown, m0]),
-                base * np.exp(level_sd * z[i, 4] + ratio),
-                law.skewness + float(moved[i, 2]),
-                law.excess_kurtosis + float(moved[i, 3]),
-                law.tau,
-            )
+    others = np.outer(moved, slope) + rng.standard_normal((_DRAWS, 5)) @ root.T
+    grown = np.exp(float(fit.delta_path[t]) + moved)
+    p = ndtr(ndtri(float(fit.probability[t])) + others[:, 4])
+    m0 = law.forward / (1.0 - p + p * grown)
+    ratio = np.outer(0.5 * others[:, 0], [1.0, -1.0])
+    vols = law.vols * np.exp(others[:, 3:4] + ratio)
+    return [
+        GramCharlierStates(
+            np.array([p[i], 1.0 - p[i]]),
+            np.array([m0[i] * grown[i], m0[i]]),
+            vols[i],
+            law.skewness + float(others[i, 1]),
+            law.excess_kurtosis + float(others[i, 2]),
+            law.tau,
         )
-    return out
+        for i in range(_DRAWS)
+    ]
+
+
+def _gaps(fit: JointFit, rng: np.random.Generator) -> FloatArray:
+    """Draws of the gap from exp(-fall / 2), straight between the profile's places."""
+    deltas, falls, _ = fit.profile
+    height = np.exp(-0.5 * falls)
+    mass = np.r_[0.0, np.cumsum(0.5 * (height[1:] + height[:-1]) * np.diff(deltas))]
+    return np.asarray(np.interp(rng.random(_DRAWS) * mass[-1], mass, deltas))
+
+
+def _law_at(fit: JointFit, t: int) -> GramCharlierStates:
+    """The law of time ``t``: laws are of the times used, and the others have no probability."""
+    return fit.laws[int(np.count_nonzero(np.isfinite(fit.probability[:t])))]
 
 
 def _pair_curve(strikes: FloatArray, at: Snapshot, rung: Rung) -> StateCurve:

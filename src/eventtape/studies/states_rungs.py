@@ -49,6 +49,7 @@ __all__ = [
 
 _MOST_STRIKES = 12  # neighbours err apart, and a second difference magnifies it
 _LEAST_STRIKES = 3
+_FAR_FROM_ZERO = 25.0  # fall of twice the log likelihood from which it is a parabola
 _NEGATIVE = 1e-3  # mass, as the bounds have it
 
 
@@ -159,28 +160,46 @@ def exposure_rung(found: MeasuredExposure, at: Snapshot) -> Rung:
 
 
 def joint_rung(fit: JointFit, at: int, level: float) -> Rung:
-    """The joint fit: the mean gap over the times, means and volatilities at one of them."""
+    """The joint fit: the mean gap over the times, means and volatilities at one of them.
+
+    Near no gap its likelihood is no parabola: a mean's interval is never narrower than the one
+    that the profile's gaps make of it, and where no gap at all is not far beneath (a fall under
+    25, as in the fit) no state has a volatility: too few of their intervals hold the truth.
+    """
     v = fit.verdict
     if v.status is not Status.OK:
         return refused_rung(JOINT, v.status, v.reason, v)
+    apart = abs(float(np.nanmean(fit.delta_path)) - fit.delta)
+    if apart > 0.5 * (fit.upper - fit.lower):
+        reason = "the likelihood has two tops: the states fitted are not those of its best gap"
+        return refused_rung(JOINT, Status.NO_CONVERGENCE, reason, v)
     z = float(ndtri(0.5 + 0.5 * level))
+    p, delta = float(fit.probability[at]), float(fit.delta_path[at])
+    forward = p * float(fit.mean_1[at]) + (1.0 - p) * float(fit.mean_0[at])
+    ends = [delta + end - fit.delta for end in (fit.lower, fit.delta, fit.upper)]
+    mixed = [forward / (1.0 - p + p * math.exp(d)) for d in ends]
 
-    def mean(value: FloatArray, error: FloatArray) -> Estimate:
-        m, half = float(value[at]), z * float(error[at])
-        return Estimate(m, m - half, m + half)
+    def mean(error: FloatArray, three: list[float]) -> Estimate:
+        low, middle, high = sorted(three)
+        half = z * float(error[at])
+        return Estimate(middle, min(low, middle - half), max(high, middle + half))
 
-    def vol(value: FloatArray) -> Estimate:
-        s, grown = float(value[at]), math.exp(z * float(fit.vol_error[at]))
+    local = fit.local_covariance[at]
+    told = fit.zero_fall >= _FAR_FROM_ZERO
+
+    def vol(value: FloatArray, side: float) -> Estimate:
+        variance = local[4, 4] + side * local[1, 4] + 0.25 * local[1, 1]
+        s, grown = float(value[at]), math.exp(z * math.sqrt(variance))
         return Estimate(s, s / grown, s * grown)
 
     return Rung(
         JOINT,
         ASSUMPTIONS[JOINT],
         Estimate(fit.delta, fit.lower, fit.upper),
-        mean(fit.mean_1, fit.mean_1_error),
-        mean(fit.mean_0, fit.mean_0_error),
-        vol(fit.vol_1),
-        vol(fit.vol_0),
+        mean(fit.mean_1_error, [m * math.exp(d) for m, d in zip(mixed, ends, strict=True)]),
+        mean(fit.mean_0_error, mixed),
+        vol(fit.vol_1, 1.0) if told else NOTHING,
+        vol(fit.vol_0, -1.0) if told else NOTHING,
         v,
         Status.OK,
         "",

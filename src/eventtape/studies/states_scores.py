@@ -100,7 +100,7 @@ def hedge_of(
         return None
     by_name = {rung.name: rung for rung in rungs}
     bounds = by_name[BOUNDS].gap
-    stands = [by_name[n] for n in (JOINT, EXPOSURE) if by_name[n].status is Status.OK]
+    stands = [by_name[n] for n in (JOINT, EXPOSURE) if by_name[n].mean_1.known]
     rung = stands[0] if stands else by_name[BOUNDS]
     if not rung.gap.known:
         return None
@@ -110,7 +110,7 @@ def hedge_of(
         z = float(ndtri(0.5 + 0.5 * config.level))
         error = 0.5 * (rung.gap.upper - rung.gap.lower) / z
         if rung.name == JOINT and math.isfinite(joint_error):
-            error = joint_error
+            error = max(error, joint_error)
     bid, ask = quoted
     if not (math.isfinite(bid) and math.isfinite(ask)):
         bid, ask = max(p - config.half_spread, 0.0), min(p + config.half_spread, 1.0)

@@ -208,6 +208,22 @@ def test_answers_do_not_depend_on_the_name_of_the_outcome():
     np.testing.assert_allclose(mirror.coefficient, first.coefficient * [-1, 1, 1, -1], rtol=1e-7)
 
 
+def test_bouncing_that_no_martingale_makes_is_found():
+    """Between .2 and .8 forever: hardly a drawn path goes on moving, and all are then the law."""
+    out = movement_test(np.tile([0.2, 0.8], 40), n_draws=199)
+    assert out.status is Status.OK
+    assert out.z > 3.0
+    assert out.p_value == pytest.approx(0.01)
+
+
+def test_draws_that_would_be_refused_are_left_out():
+    """Nights that reveal all: among all draws none of those answered would ever move too much."""
+    found = [movement_test(nights([16, s], 1, "reveals"), n_draws=199) for s in range(400)]
+    rejected = [o.z for o in found if o.status is Status.OK and o.p_value <= 0.05]
+    assert sum(z > 0.0 for z in rejected) >= 3
+    assert len(rejected) / sum(o.status is Status.OK for o in found) < 0.09
+
+
 def test_seeds_decide_the_draws():
     y = nights(11, 1)[0]
     a, b, c = (movement_test(y, seed=s).p_value for s in (1, 1, 2))

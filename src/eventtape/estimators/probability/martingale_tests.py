@@ -42,6 +42,7 @@ of Business and Economic Statistics 14.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -115,8 +116,7 @@ def movement_test(
     NaN is a time not seen: the move goes on to the next quote. A known outcome belongs at the end
     of its path, as 0 or 1. ``too few observations`` where moves count for fewer than 10 of one size
     or, for ``law="paths"``, with fewer than 20 paths; ``not resolved`` where noise explains all
-    that moves, or nearly all draws would be refused. With ``noise_steps`` and no ``noise_sd`` the
-    noise is estimated, for the draws only.
+    that moves. With ``noise_steps`` and no ``noise_sd`` the noise is estimated, for the draws only.
     """
     data, noise_sd, moves, effective, status = _prepare(
         probability, noise_sd, noise_steps, tick, n_draws
@@ -147,12 +147,8 @@ def movement_test(
         p_value = 2.0 * float(stdtr(n_paths - 1, -abs(_hall(here))))
     else:
         u, size = news_sizes(data, tick, noise_sd)
-        drawn = _movement_draws(
-            np.random.default_rng(seed), u, size, data.first, noise_sd, noise_steps, off, n_draws
-        )
-        if drawn.size < n_draws // 2:
-            nothing = Status.NOT_RESOLVED
-            return MovementTest(*(math.nan,) * 6, noise_sd, moves, effective, n_paths, nothing)
+        given = (u, size, data.first, noise_sd, noise_steps, off, n_draws)
+        drawn = _drawn(lambda rng, answered: _movement_draws(rng, *given, answered), seed, n_draws)
         p_value = float(_two_sided(drawn[:, None], np.array([z]))[0])
     return MovementTest(
         movement / n_paths,
@@ -204,10 +200,8 @@ def increment_test(
     beta, se = found[:4], found[4:8]
     met = np.r_[beta / se, found[8]]
     u, size = news_sizes(data, tick, noise_sd)
-    drawn = _increment_draws(
-        np.random.default_rng(seed), u, size, data.times, data.first, noise_sd, noise_steps, lags,
-        n_draws,
-    )  # fmt: skip
+    given = (u, size, data.times, data.first, noise_sd, noise_steps, lags, n_draws)
+    drawn = _drawn(lambda rng, answered: _increment_draws(rng, *given, answered), seed, n_draws)
     drawn = drawn[np.isfinite(drawn).all(axis=1)]
     if drawn.shape[0] < n_draws // 2:
         nothing = Status.NOT_IDENTIFIED
@@ -240,13 +234,14 @@ def _movement_draws(
     k: int,
     off: float,
     n_draws: int,
+    answered: bool,
 ) -> FloatArray:
-    """The z of panels drawn ``(<= n_draws,)``, 0 where nothing moved; none that is refused."""
+    """The z of panels drawn ``(<= n_draws,)``, 0 where nothing moved; ``answered`` ones only."""
     y, by_path, out = np.empty(u.shape[0]), np.empty(first.shape[0] - 1), np.zeros(n_draws)
     b = 0
     for _ in range(_TRIES * n_draws):
         redraw(rng, u, size, first, noise_sd, y)
-        if _effective(y, first) < _MIN_EFFECTIVE:
+        if answered and _effective(y, first) < _MIN_EFFECTIVE:
             continue
         movement, reduction, variance = movement_sums(y, first, k, off, by_path)
         if variance > 0.0:
@@ -269,13 +264,14 @@ def _increment_draws(
     k: int,
     serial: int,
     n_draws: int,
+    answered: bool,
 ) -> FloatArray:
     """Four z and Wald of panels drawn ``(<= n_draws, 5)``; NaN where they cannot be had."""
     y, found, out = np.empty(u.shape[0]), np.empty(9), np.full((n_draws, 5), np.nan)
     d = 0
     for _ in range(_TRIES * n_draws):
         redraw(rng, u, size, first, noise_sd, y)
-        if _effective(y, first) < _MIN_EFFECTIVE:
+        if answered and _effective(y, first) < _MIN_EFFECTIVE:
             continue
         if increments(y, times, first, k, serial, found):
             for a in range(4):
@@ -285,6 +281,14 @@ def _increment_draws(
         if d == n_draws:
             break
     return out[:d]
+
+
+def _drawn(
+    draws: Callable[[np.random.Generator, bool], FloatArray], seed: int, n_draws: int
+) -> FloatArray:
+    """Draws that would be answered; where hardly any is (wild bouncing), all."""
+    drawn = draws(np.random.default_rng(seed), True)
+    return drawn if drawn.shape[0] >= n_draws // 2 else draws(np.random.default_rng(seed), False)
 
 
 def _hall(x: FloatArray) -> float:

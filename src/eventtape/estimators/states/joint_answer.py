@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import ndtr
@@ -41,50 +42,56 @@ def answer(
     profile: Profile,
     verdict: Verdict,
     zero: tuple[float, float],
-    level: float,
 ) -> JointFit:
     """The result: numbers of the gap and the states only where the verdict stands."""
-    del level
     inside = profile.deltas[profile.falls <= profile.critical]
     interval = (float(inside[0]), float(inside[-1]))
     H = np.tril(found.normal)
     H = H + np.tril(H, -1).T
     H[np.diag_indices_from(H)] += 1e-9
-    C = np.linalg.inv(H)
-    x, T = found.unknown, whole.times.size
+    C = np.asarray(np.linalg.inv(H), np.float64)
+    x = found.unknown
     drifts = whole.drift_weight > 0.0
-    tau = chains.taus[used]
-    paths = _paths(x, C, T, np.exp(whole.data[5]), tau, drifts=drifts)
+    forwards: FloatArray = chains.forwards[used]
+    paths = _paths(x, C, forwards, chains.taus[used], drifts=drifts)
     misses = np.einsum("tm,mts,sm->", found.misses, found.noise.inverse, found.misses)
     step_s = float(np.median(np.diff(chains.times[used])))
     lasting = NoiseFound(found.noise.scale, found.noise.share, found.noise.memory * step_s)
-    local, laws = paths.pop("local"), paths.pop("laws")
-    wide = {name: _spread(values, used) for name, values in paths.items()}
+    wide = [_spread(values, used) for values in paths.columns]
     covariance = np.full((used.size, 6, 6), math.nan)
-    covariance[used] = local
-    stands = verdict.status is Status.OK
+    covariance[used] = paths.local
     best = float(profile.deltas[int(np.argmin(profile.falls))])
-    sd = np.sqrt(np.diag(C)[:COMMON])
+    (_, ratio, xi, kappa, wedge) = x[:COMMON].tolist()
+    (_, ratio_e, xi_e, kappa_e, wedge_e) = np.sqrt(np.diag(C)[:COMMON]).tolist()
+    delta, delta_e, p, p_e, vol_1, vol_0, vol_e, m1, m1_e, m0, m0_e = wide
     fit = JointFit(
-        best, *interval, interval, *zero, float(x[1]), float(sd[1]), float(x[2]), float(sd[2]),
-        float(x[3]), float(sd[3]), float(x[4]), float(sd[4]),
-        covariance=C[:4, :4], local_covariance=covariance, laws=laws,
-        spot_sd=math.sqrt(found.spot_variance / (step_s / _YEAR_S)),
-        misfit=math.sqrt(float(misses) / found.misses.size),
-        quotes_used=int(np.count_nonzero(whole.data[3])), noise=lasting, profile=profile,
-        verdict=verdict, **wide,
+        best, interval[0], interval[1], interval, zero[0], zero[1], ratio, ratio_e, xi, xi_e,
+        kappa, kappa_e, wedge, wedge_e, delta, delta_e, p, p_e, vol_1, vol_0, vol_e, m1, m1_e,
+        m0, m0_e, np.asarray(C[:4, :4]), covariance, paths.laws,
+        math.sqrt(found.spot_variance / (step_s / _YEAR_S)),
+        math.sqrt(float(misses) / found.misses.size), int(np.count_nonzero(whole.data[3])),
+        lasting, profile, verdict,
     )  # fmt: skip
-    if stands:
+    if verdict.status is Status.OK:
         return fit
     blank = refusal(chains, verdict)
-    kept = ("interval", "zero_fall", "zero_p_value", "spot_sd", "misfit", "quotes_used", "noise")
-    return blank._replace(profile=profile, **{name: getattr(fit, name) for name in kept})
+    return blank._replace(
+        interval=interval, zero_fall=zero[0], zero_p_value=zero[1], spot_sd=fit.spot_sd,
+        misfit=fit.misfit, quotes_used=fit.quotes_used, noise=lasting, profile=profile,
+    )  # fmt: skip
 
 
-def _paths(
-    x: FloatArray, C: FloatArray, T: int, F: FloatArray, tau: FloatArray, *, drifts: bool
-) -> dict[str, object]:
-    """What goes on in time, with errors by the delta method."""
+class _Paths(NamedTuple):
+    """What goes on in time: the columns of the result from ``delta_path`` to ``mean_0_error``."""
+
+    columns: tuple[FloatArray, ...]
+    local: FloatArray
+    laws: tuple[GramCharlierStates, ...]
+
+
+def _paths(x: FloatArray, C: FloatArray, F: FloatArray, tau: FloatArray, *, drifts: bool) -> _Paths:
+    """The paths, with errors by the delta method."""
+    T = F.size
     v, u = x[COMMON : COMMON + T], x[COMMON + T : COMMON + 2 * T]
     drift = x[COMMON + 2 * T :] if drifts else np.zeros(T)
     delta, p = x[0] + drift, ndtr(u)
@@ -115,21 +122,11 @@ def _paths(
         )
         for t in range(T)
     )  # fmt: skip
-    return {
-        "delta_path": delta,
-        "delta_path_error": np.sqrt(local[:, 0, 0]),
-        "probability": p,
-        "probability_error": phi * np.sqrt(local[:, 5, 5]),
-        "vol_1": vol_1,
-        "vol_0": vol_0,
-        "vol_error": np.sqrt(local[:, 4, 4]),
-        "mean_1": m0 * lift,
-        "mean_1_error": m0 * lift * e1,
-        "mean_0": m0,
-        "mean_0_error": m0 * e0,
-        "local": local,
-        "laws": laws,
-    }
+    columns = (
+        delta, np.sqrt(local[:, 0, 0]), p, phi * np.sqrt(local[:, 5, 5]), vol_1, vol_0,
+        np.sqrt(local[:, 4, 4]), m0 * lift, m0 * lift * e1, m0, m0 * e0,
+    )  # fmt: skip
+    return _Paths(columns, local, laws)
 
 
 def _spread(values: FloatArray, used: BoolArray) -> FloatArray:

@@ -20,7 +20,7 @@ from eventtape.estimators.states.joint_search import Found, best_of_starts
 __all__ = ["bootstrap_zero", "concentration", "halves_agree", "placebo_share", "prior_shift"]
 
 _LEAST_HALF = 3
-_HALF_POINTS = 25
+_HALF_POINTS = 17
 
 
 def concentration(whole: Problem, found: Found, prior_sd: float) -> float:

@@ -35,6 +35,7 @@ from scipy.stats import chi2
 
 from eventtape.arrays import FloatArray, Status, check_level
 from eventtape.errors import InputError
+from eventtape.estimators.states.distributed_lag import effective_rows
 from eventtape.estimators.states.identification import CONTRACTION, Verdict, no_verdict
 from eventtape.estimators.states.joint_answer import answer, refusal
 from eventtape.estimators.states.joint_checks import (
@@ -46,12 +47,13 @@ from eventtape.estimators.states.joint_checks import (
 )
 from eventtape.estimators.states.joint_problem import Problem, problem, usable_times
 from eventtape.estimators.states.joint_result import JointFit, Profile
-from eventtape.estimators.states.joint_search import Found, critical_fall, profile_of, search
+from eventtape.estimators.states.joint_search import Found, profile_of, search
 from eventtape.estimators.states.option_panel import OptionPanel
 
 __all__ = ["joint_fit"]
 
 LEAST_TIMES = 4
+LEAST_MOVES = 1.5  # (sum d^2)^2 / sum d^4 of the probit's moves d: 1 for a single jump
 PRIOR_WIDTH = 0.5  # prior sd of the gap, in standard deviations of the log price at expiry
 _AGREE = 1e-3
 _P_FLOOR = 5e-4  # of a quoted probability's error
@@ -115,10 +117,13 @@ def joint_fit(
     if np.ptp(probit) < 4.0 / math.sqrt(float(np.median(weight))):
         reason = "the probability does not move beyond its own error"
         return refusal(chains, no_verdict(Status.NOT_IDENTIFIED, reason))
+    if effective_rows(np.diff(probit)) < LEAST_MOVES:
+        reason = "the probability moves all at once: its states and other news cannot be told apart"
+        return refusal(chains, no_verdict(Status.NOT_IDENTIFIED, reason))
     say = progress or _silent
     found = search(whole)
     say(0.2)
-    profile = profile_of(whole, found, level)
+    profile, found = profile_of(whole, found, level)
     say(0.5)
     verdict = _verdict(whole, found, profile, level)
     if placebos:
@@ -134,7 +139,7 @@ def joint_fit(
     else:
         zero_p = float(0.5 * (chi2.sf(zero, 1) + chi2.sf(zero, 2)))
     say(1.0)
-    return answer(chains, used, whole, found, profile, verdict, (zero, zero_p), level)
+    return answer(chains, used, whole, found, profile, verdict, (zero, zero_p))
 
 
 def _silent(_: float) -> None:
@@ -192,9 +197,4 @@ def _verdict(whole: Problem, found: Found, profile: Profile, level: float) -> Ve
     if agree < _AGREE:
         reason = "the first half of the times and the second do not agree on one gap"
         return verdict._replace(status=Status.NOT_IDENTIFIED, reason=reason)
-    if not found.converged:
-        return verdict._replace(status=Status.NO_CONVERGENCE, reason="the search did not converge")
     return verdict
-
-
-__all__ += ["critical_fall"]

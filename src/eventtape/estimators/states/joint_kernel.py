@@ -1,4 +1,4 @@
-r"""Residuals, slopes and the normal equations of the joint fit: the algebra under :mod:`.joint_fit`.
+r"""Residuals, slopes and normal equations of the joint fit: the algebra under :mod:`.joint_fit`.
 
 The unknowns are common (the gap's mean delta, log vol ratio, skewness, excess kurtosis, wedge) and
 one a snapshot of each kind: log vol v_t, probit of the pricing probability x_t and, where the gap
@@ -136,7 +136,7 @@ def normal_equations(
     J: FloatArray,
     h: FloatArray,
     inverse: FloatArray,
-    d_log_forward: FloatArray,
+    moves: FloatArray,
     spot_weight: FloatArray,
     probit: FloatArray,
     probit_weight: FloatArray,
@@ -147,104 +147,207 @@ def normal_equations(
     H: FloatArray,
     g: FloatArray,
 ) -> tuple[float, float, float]:
-    """Fill the Gauss-Newton matrix ``H`` and the step's right side ``g``; return three sums.
+    """Fill the lower Gauss-Newton matrix ``H`` and the right side ``g``; return three sums.
 
     Of squares: of quotes, of the spot equation, and of priors with the probability's.
     """
-    T, M = y.shape
-    C = COMMON
     H[:] = 0.0
     g[:] = 0.0
     quotes = 0.0
-    # Common slopes by direction: delta, ratio, xi, kappa are slopes 0 to 3
-    white = np.empty((SLOPES, T))
-    white_y = np.empty(T)
-    kinds = 3 if drifts else 2
-    for m in range(M):
-        S = inverse[m]
-        for t in range(T):
-            total = 0.0
-            for s in range(T):
-                total += S[t, s] * y[s, m]
-            white_y[t] = total
-            for k in range(4):
-                total = 0.0
-                for s in range(T):
-                    total += S[t, s] * J[s, k, m]
-                white[k, t] = total
-        for t in range(T):
-            quotes += y[t, m] * white_y[t]
-        for k in range(4):
-            for t in range(T):
-                g[k] += J[t, k, m] * white_y[t]
-            for k2 in range(k + 1):
-                total = 0.0
-                for t in range(T):
-                    total += J[t, k2, m] * white[k, t]
-                H[k, k2] += total
-        for kind in range(kinds):
-            slope = 4 + kind if kind < 2 else 0
-            at = C + kind * T
-            for t in range(T):
-                a = J[t, slope, m]
-                g[at + t] += a * white_y[t]
-                for k in range(4):
-                    H[at + t, k] += a * white[k, t]
-                for other in range(kind + 1):
-                    slope_2 = 4 + other if other < 2 else 0
-                    at_2 = C + other * T
-                    for s in range(T):
-                        H[at + t, at_2 + s] += a * S[t, s] * J[s, slope_2, m]
-    spot = 0.0
-    for t in range(1, T):
-        w = spot_weight[t]
-        if w == 0.0:
-            continue
-        r = d_log_forward[t] - (h[0, t] - h[0, t - 1])
-        spot += w * r * r
-        # Slopes of h_t - h_{t-1}: delta, x_t, x_{t-1} (and d_t, d_{t-1})
-        index = np.array([0, C + T + t - 1, C + T + t, C + 2 * T + t - 1, C + 2 * T + t])
-        slope_ = np.array([h[1, t] - h[1, t - 1], -h[2, t - 1], h[2, t], -h[1, t - 1], h[1, t]])
-        count = 5 if drifts else 3
-        for i in range(count):
-            g[index[i]] += w * slope_[i] * r
-            for j in range(i + 1):
-                H[index[i], index[j]] += w * slope_[i] * slope_[j]
-    other_ = 0.0
+    for m in range(y.shape[1]):
+        quotes += _add_direction(y[:, m], J[:, :, m], inverse[m], drifts, H, g)
+    spot = _add_spot(h, moves, spot_weight, drifts, H, g)
+    rest = _add_laws(probit, probit_weight, prior, unknown, H, g)
+    if drifts:
+        rest += _add_drift(drift_weight, unknown, y.shape[0], H, g)
+    return quotes, spot, rest
+
+
+@njit(cache=True, error_model="numpy")
+def _add_one_a_time(
+    kind: int,
+    J: FloatArray,
+    S: FloatArray,
+    white: FloatArray,
+    white_y: FloatArray,
+    H: FloatArray,
+    g: FloatArray,
+) -> None:
+    """Add the rows of one kind of one-a-snapshot unknown: 0 log vol, 1 probit, 2 drift."""
+    T, C = white_y.size, COMMON
+    slope = 4 + kind if kind < 2 else 0  # a drift's slope is the gap's
+    at = C + kind * T
     for t in range(T):
-        w = probit_weight[t]
-        r = probit[t] - (unknown[C + T + t] - unknown[4])
-        other_ += w * r * r
-        g[C + T + t] += w * r
+        a = J[t, slope]
+        g[at + t] += a * white_y[t]
+        for k in range(4):
+            H[at + t, k] += a * white[k, t]
+        for other in range(kind + 1):
+            slope_2 = 4 + other if other < 2 else 0
+            at_2 = C + other * T
+            for s in range(T):
+                H[at + t, at_2 + s] += a * S[t, s] * J[s, slope_2]
+
+
+@njit(cache=True, error_model="numpy")
+def _add_direction(
+    y: FloatArray, J: FloatArray, S: FloatArray, drifts: bool, H: FloatArray, g: FloatArray
+) -> float:
+    """Add one direction of the quotes, inverse covariance ``S`` in time; its sum of squares."""
+    T = y.size
+    white, white_y, squares = np.zeros((4, T)), np.zeros(T), 0.0
+    for t in range(T):
+        for s in range(T):
+            white_y[t] += S[t, s] * y[s]
+            for k in range(4):
+                white[k, t] += S[t, s] * J[s, k]
+        squares += y[t] * white_y[t]
+    for k in range(4):
+        for t in range(T):
+            g[k] += J[t, k] * white_y[t]
+            for other in range(k + 1):
+                H[k, other] += J[t, other] * white[k, t]
+    for kind in range(3 if drifts else 2):
+        _add_one_a_time(kind, J, S, white, white_y, H, g)
+    return squares
+
+
+@njit(cache=True, error_model="numpy")
+def _add_spot(
+    h: FloatArray,
+    moves: FloatArray,
+    weight: FloatArray,
+    drifts: bool,
+    H: FloatArray,
+    g: FloatArray,
+) -> float:
+    """Add the moves of log forward less those of its event part; their sum of squares."""
+    T, C, squares = moves.size, COMMON, 0.0
+    for t in range(1, T):
+        w = weight[t]
+        r = moves[t] - (h[0, t] - h[0, t - 1])
+        squares += w * r * r
+        at = (0, C + T + t - 1, C + T + t, C + 2 * T + t - 1, C + 2 * T + t)
+        slope = (h[1, t] - h[1, t - 1], -h[2, t - 1], h[2, t], -h[1, t - 1], h[1, t])
+        for i in range(5 if drifts else 3):
+            g[at[i]] += w * slope[i] * r
+            for j in range(i + 1):
+                H[at[i], at[j]] += w * slope[i] * slope[j]
+    return squares
+
+
+@njit(cache=True, error_model="numpy")
+def _add_laws(
+    probit: FloatArray,
+    weight: FloatArray,
+    prior: FloatArray,
+    unknown: FloatArray,
+    H: FloatArray,
+    g: FloatArray,
+) -> float:
+    """Add the quoted probability around the pricing one, and the priors; their squares."""
+    T, C, squares = probit.size, COMMON, 0.0
+    for t in range(T):
+        w, at = weight[t], C + T + t
+        r = probit[t] - (unknown[at] - unknown[4])
+        squares += w * r * r
+        g[at] += w * r
         g[4] -= w * r
-        H[C + T + t, C + T + t] += w
-        H[C + T + t, 4] -= w
+        H[at, at] += w
+        H[at, 4] -= w
         H[4, 4] += w
     for k in range(C):
-        w = prior[k]
-        other_ += w * unknown[k] * unknown[k]
-        g[k] -= w * unknown[k]
-        H[k, k] += w
-    if drifts:
-        at = C + 2 * T
-        mean = 0.0
-        for t in range(T):
-            mean += unknown[at + t]
-        stiff = 1e4 * drift_weight
-        other_ += stiff * mean * mean
-        for t in range(T):
-            g[at + t] -= stiff * mean
-            for s in range(t + 1):
-                H[at + t, at + s] += stiff
-        for t in range(1, T):
-            step = unknown[at + t] - unknown[at + t - 1]
-            other_ += drift_weight * step * step
-            g[at + t] -= drift_weight * step
-            g[at + t - 1] += drift_weight * step
-            H[at + t, at + t] += drift_weight
-            H[at + t - 1, at + t - 1] += drift_weight
-            H[at + t, at + t - 1] -= drift_weight
-    return quotes, spot, other_
+        squares += prior[k] * unknown[k] * unknown[k]
+        g[k] -= prior[k] * unknown[k]
+        H[k, k] += prior[k]
+    return squares
+
+
+@njit(cache=True, error_model="numpy")
+def _add_drift(weight: float, unknown: FloatArray, T: int, H: FloatArray, g: FloatArray) -> float:
+    """Add the drift's random walk, its mean held at 0 by a stiff spring; their squares."""
+    at = COMMON + 2 * T
+    total = 0.0
+    for t in range(T):
+        total += unknown[at + t]
+    stiff = 1e4 * weight
+    squares = stiff * total * total
+    for t in range(T):
+        g[at + t] -= stiff * total
+        for s in range(t + 1):
+            H[at + t, at + s] += stiff
+    for t in range(1, T):
+        step = unknown[at + t] - unknown[at + t - 1]
+        squares += weight * step * step
+        g[at + t] -= weight * step
+        g[at + t - 1] += weight * step
+        H[at + t, at + t] += weight
+        H[at + t - 1, at + t - 1] += weight
+        H[at + t, at + t - 1] -= weight
+    return squares
+
+
+@njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+def factor(A: FloatArray) -> None:
+    """Put the lower Cholesky factor of A into its lower triangle; a pivot not above 0 gives NaN.
+
+    LAPACK's own would share such small matrices out over threads that then wait for one another.
+    """
+    n = A.shape[0]
+    for i in range(n):
+        for j in range(i):
+            total = A[i, j]
+            for k in range(j):
+                total -= A[i, k] * A[j, k]
+            A[i, j] = total / A[j, j]
+        total = A[i, i]
+        for k in range(i):
+            total -= A[i, k] * A[i, k]
+        A[i, i] = math.sqrt(total) if total > 0.0 else np.nan
+
+
+@njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+def factored_solve(L: FloatArray, b: FloatArray) -> None:
+    """Put the answer x of L L' x = b in place of b."""
+    n = b.size
+    for i in range(n):
+        total = b[i]
+        for k in range(i):
+            total -= L[i, k] * b[k]
+        b[i] = total / L[i, i]
+    for i in range(n - 1, -1, -1):
+        b[i] /= L[i, i]
+        for k in range(i):
+            b[k] -= L[i, k] * b[i]
+
+
+@njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+def share_of(L: FloatArray, B: FloatArray) -> float:
+    """Trace of (L L')^-1 B for a symmetric B, both triangles filled."""
+    n = L.shape[0]
+    row, total = np.empty(n), 0.0
+    for j in range(n):
+        for i in range(n):
+            row[i] = B[j, i]
+        factored_solve(L, row)
+        total += row[j]
+    return total
+
+
+@njit(cache=True, error_model="numpy")
+def _damped_step(
+    H: FloatArray, g: FloatArray, free: BoolArray, damp: float, A: FloatArray
+) -> FloatArray:
+    """The step of the free unknowns; ``A`` is work space."""
+    P = g.size
+    step = np.where(free, g, 0.0)
+    for i in range(P):
+        for j in range(i):
+            A[i, j] = H[i, j] if free[i] and free[j] else 0.0
+        A[i, i] = H[i, i] * (1.0 + damp) + 1e-9 if free[i] else 1.0
+    factor(A)
+    factored_solve(A, step)
+    return step
 
 
 @watches(gram_charlier, normal)
@@ -282,19 +385,7 @@ def solve(
     damp = 0.0
     A = np.empty((P, P))
     for _ in range(most):
-        b = g.copy()
-        for i in range(P):
-            for j in range(i + 1):
-                A[i, j] = H[i, j]
-                A[j, i] = H[i, j]
-            A[i, i] = A[i, i] * (1.0 + damp) + 1e-9
-        for i in range(P):
-            if not free[i]:
-                A[i, :] = 0.0
-                A[:, i] = 0.0
-                A[i, i] = 1.0
-                b[i] = 0.0
-        step = np.linalg.solve(A, b)
+        step = _damped_step(H, g, free, damp, A)
         length = 1.0
         for k in range(P):
             length = min(length, 0.3 / max(abs(step[k]), 1e-300))
@@ -338,7 +429,7 @@ def restricted_likelihood(
 
     Then the quotes' sum of squares at the linear answer, and how many of them the fit uses up.
     """
-    T, M, P = y.shape[0], y.shape[1], unknown.size
+    T, P = y.shape[0], unknown.size
     drifts = drift_weight > 0.0
     H, g, H2, g2 = np.empty((P, P)), np.empty(P), np.empty((P, P)), np.empty(P)
     nothing = np.zeros(T)
@@ -352,14 +443,21 @@ def restricted_likelihood(
     )  # fmt: skip
     for i in range(P):
         for j in range(i):
-            H[j, i], H2[j, i] = H[i, j], H2[i, j]
+            H2[j, i] = H2[i, j]
         H[i, i] += 1e-9
-    L = np.linalg.cholesky(H)
-    inverse_H = np.linalg.inv(H)
-    step = inverse_H @ g
+    factor(H)
+    step = g.copy()
+    factored_solve(H, step)
     log_det = 0.0
     for i in range(P):
-        log_det += 2.0 * math.log(L[i, i])
-    used = float(np.sum(inverse_H * H2))
-    left = quotes - 2.0 * float(g2 @ step) + float(step @ (H2 @ step))
-    return quotes + spot + rest - float(g @ step) + log_det, left, used
+        log_det += 2.0 * math.log(H[i, i])
+    used = share_of(H, H2)
+    turned, bent = 0.0, 0.0
+    for i in range(P):
+        turned += g2[i] * step[i]
+        for j in range(P):
+            bent += step[i] * H2[i, j] * step[j]
+    total = quotes + spot + rest + log_det
+    for i in range(P):
+        total -= g[i] * step[i]
+    return total, quotes - 2.0 * turned + bent, used

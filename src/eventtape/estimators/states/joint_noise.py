@@ -90,8 +90,6 @@ def averaged_noise(
     weights = np.exp(-0.5 * (values - values.min()))
     weights /= weights.sum()
     averaged = np.einsum("k,kmts->mts", weights, covariances)
-    share, memory, reach = (
-        float(weights @ np.array(column, float))
-        for column in zip(*[(a, m, REACHES[r]) for a, m, r in nodes], strict=True)
-    )
-    return Noise(np.linalg.inv(averaged), float(weights @ scales), share, memory, reach)
+    named = np.array([(a, m, REACHES[r]) for a, m, r in nodes])
+    share, lasts, bends = (weights @ named).tolist()
+    return Noise(np.linalg.inv(averaged), float(weights @ scales), share, lasts, bends)

@@ -42,9 +42,9 @@ class JointFit(NamedTuple):
     - ``delta_path``, ``delta_path_error``, ``probability``, ``vol_1``, ``vol_0`` (per sqrt(year)),
       ``mean_1``, ``mean_0`` (price units), their errors, ``(n_times,)``.
     - ``covariance`` ``(4, 4)`` of delta, log vol ratio, skewness, excess kurtosis.
-    - ``local_covariance`` ``(n_times, 6, 6)``: of delta_t, log vol ratio, skewness, excess kurtosis,
-      log vol and the probit of the pricing probability, at each time.
-    - ``laws``: the fitted law at each time, its states' weights, means and vols.
+    - ``local_covariance`` ``(n_times, 6, 6)``: of delta_t, log vol ratio, skewness, excess
+      kurtosis, log vol and the probit of the pricing probability, at each time.
+    - ``laws``: the fitted law at each time used, its states' weights, means and vols.
     """
 
     delta: float

@@ -7,6 +7,7 @@ noise at the answer (:mod:`.joint_noise`) and the answer under it.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +27,7 @@ __all__ = ["SEPARATE", "STARTS", "Found", "best_of_starts", "critical_fall", "pr
 STARTS = tuple((d, r) for d in (-0.8, -0.3, 0.3, 0.8) for r in (-0.2, 0.2))
 SEPARATE = 25.0
 _REACH = 1.6  # of the grid of gaps, in standard deviations of the log price
-_POINTS = 41
+_POINTS = 33
 _ROUNDS = 2
 _FINE = 2001
 
@@ -41,7 +42,6 @@ class Found(NamedTuple):
     noise: Noise
     spot_variance: float  # of other news in a step of log forward
     spot_weight: FloatArray
-    converged: bool
 
 
 def best_of_starts(
@@ -80,11 +80,11 @@ def search(whole: Problem) -> Found:
             (x, y, J, h), noise.scale,
         )  # fmt: skip
         variance *= part / (T - 1)
-    return Found(x, value, H, y, noise, variance, weight, bool(np.isfinite(value)))
+    return Found(x, value, H, y, noise, variance, weight)
 
 
-def profile_of(whole: Problem, found: Found, level: float) -> Profile:
-    """The fall of the likelihood over the gaps, and how far it may fall at each."""
+def profile_of(whole: Problem, found: Found, level: float) -> tuple[Profile, Found]:
+    """The fall of the likelihood over the gaps, how far it may fall, and the answer at its top."""
     side = np.linspace(-1.0, 1.0, _POINTS)
     grid = _REACH * whole.width * np.sign(side) * np.abs(side) ** 1.3
     values, unknowns = np.empty(grid.size), np.empty((grid.size, whole.start.size))
@@ -96,16 +96,30 @@ def profile_of(whole: Problem, found: Found, level: float) -> Profile:
     grid = grid[order]
     values, unknowns = np.append(values, value)[order], np.vstack([unknowns, x])[order]
     apart = np.r_[True, np.diff(grid) > 0.0]
-    grid, values, _ = refined(
+    grid, values, unknowns = refined(
         *given, grid[apart], values[apart], unknowns[apart], 5e-4 * whole.width
     )
     curve = PchipInterpolator(grid, values - values.min())
-    between = [np.linspace(a, b, 9) for a, b in zip(grid[:-1], grid[1:], strict=True)]
+    between = [np.linspace(a, b, 9) for a, b in pairwise(grid)]
     deltas = np.unique(np.concatenate([np.linspace(grid[0], grid[-1], _FINE), *between]))
     falls = curve(deltas)
     falls -= falls.min()
     zero = float(np.interp(0.0, deltas, falls))
-    return Profile(deltas, falls, np.full(deltas.size, critical_fall(zero, level)))
+    profile = Profile(deltas, falls, np.full(deltas.size, critical_fall(zero, level)))
+    return profile, _at_the_top(whole, found, unknowns[int(np.argmin(values))])
+
+
+def _at_the_top(whole: Problem, found: Found, unknown: FloatArray) -> Found:
+    """The answer at the profile's top, its gap held: the search alone may end on a lower one."""
+    free = np.ones(unknown.size, np.bool_)
+    free[0] = False
+    if whole.drift_weight > 0.0:  # the ratio of the top was searched for with the drift's part
+        free[1] = False
+    x, value, _, H, _, y, _, _ = solve(
+        whole.data, found.noise.inverse, found.spot_weight, whole.drift_weight, unknown, free, 60,
+        1e-8,
+    )  # fmt: skip
+    return found._replace(unknown=x, value=value, normal=H, misses=y)
 
 
 def critical_fall(zero_fall: float, level: float) -> float:

@@ -1,4 +1,4 @@
-r"""One expiry's quotes over many times, as the joint fit takes them: calls, undiscounted, and errors.
+r"""One expiry's quotes over many times, as the joint fit takes them: calls and their errors.
 
 Of each strike and time the option out of the money is used; puts become calls by parity at the
 forward. A quote's error is that of a value somewhere within the spread, and of rounding::
@@ -6,7 +6,7 @@ forward. A quote's error is that of a value somewhere within the spread, and of 
     error^2 = (0.3 (ask - bid) / 2)^2 + tick^2 / 12.
 
 Strikes far out whose bid falls under one and a half ticks end the range, and so do the last two
-before them: whether such a quote is used would hang on its own error.
+before them: whether such a quote is used would hang on its own error. Crossed quotes are left out.
 """
 
 from __future__ import annotations
@@ -85,13 +85,10 @@ def option_panel(
         raise InputError("a tick above 0", met=tick, column="tick")
     call = np.broadcast_to(np.asarray(is_call, np.bool_), shape)
     D = np.broadcast_to(np.asarray(discounts, np.float64), t.shape)[:, None]
-    crossed = np.argwhere(bid > ask)
-    if crossed.size:
-        i, j = (int(x) for x in crossed[0])
-        raise InputError("a bid not above its ask", met=float(bid[i, j]), row=i + 1, column="bids")
     used = np.zeros(shape, np.bool_)
     for i in range(t.size):
-        used[i] = _range_of(bid[i] >= 1.5 * tick, np.isfinite(ask[i]), K, float(F[i]))
+        offered = np.isfinite(ask[i]) & (ask[i] >= bid[i])
+        used[i] = _range_of(bid[i] >= 1.5 * tick, offered, K, float(F[i]))
     value = 0.5 * (bid + ask) / D
     calls = np.where(call, value, value + (F[:, None] - K))
     errors = np.sqrt((0.15 * (ask - bid)) ** 2 + tick * tick / 12.0) / D
