@@ -29,7 +29,6 @@ from eventtape.studies.states_rows import (
     Realised,
     StatesConfig,
 )
-from eventtape.studies.states_rungs import joint_rung
 from eventtape.studies.states_snapshots import panel_of, probability_at, series_of
 from eventtape.tape.chains import chains
 
@@ -459,12 +458,3 @@ def test_coverage_of_the_whole_study(delta):
         assert shares[7] > 0.9
     if delta == 0.0:
         assert shares[-1] < 0.07
-
-
-def test_a_fit_whose_search_and_profile_part_is_refused(row):
-    place = row.fitted.tolist().index(row.reference)
-    parted = row.joint._replace(delta_path=row.joint.delta_path - 0.2)
-    rung = joint_rung(parted, place, 0.95)
-    assert rung.status is Status.NO_CONVERGENCE
-    assert "two tops" in rung.reason
-    assert not rung.gap.known

@@ -13,7 +13,7 @@ Quotes are of the option out of the money, one a strike::
     h = c + s V,   fair = V + displacement h e,   bid = round(fair - h), ask = round(fair + h),
 
 e of variance 1/3 (a uniform's), a ``memory_share`` of which stays from snapshot to snapshot (AR(1)
-with ``memory``) and bends neighbouring strikes together (correlation exp(-|du| / ``reach``), u in
+with ``memory``) and bends neighbouring strikes together (correlation exp(-\|du\| / ``reach``), u in
 standard deviations). Prices are undiscounted.
 """
 

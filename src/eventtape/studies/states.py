@@ -4,10 +4,11 @@ The hub of the study. For each underlying and expiry: densities at every snapsho
 (:mod:`.states_snapshots`); four ways to the states, from no assumption to the most
 (:mod:`.states_rungs`); the states' densities with bands (:mod:`.states_grid`); the hedge, and
 after the event the scorecard (:mod:`.states_scores`). No fit sees a snapshot at which the event is
-decided, and the rungs are read at the last one before.
+decided. The rungs are read at the last one before; at the last with quotes enough for the joint
+fit, where that stands.
 
-A number or a range in place of a probability that moves gives bounds and nothing else: it says
-nothing of what moves with it.
+A number in place of a probability that moves gives bounds and two lognormals, which ask of no
+other time: it says nothing of what moves with it. A range gives bounds and nothing else.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ __all__ = ["event_probability", "run", "states"]
 Progress = Callable[[str, int, int | None], None]
 _LEAST_SNAPSHOTS = 4
 _STILL = "no probability that moves"
+_RANGE = "a range of probabilities, which only the bounds can use"
 
 
 def event_probability(
@@ -119,11 +121,16 @@ def run(
 
     Parameters
     ----------
-    chains : of one or many times, as :func:`eventtape.tape.chains.chains` gives them.
-    probability : see :func:`event_probability`.
-    realised : what came of it, of one underlying; else what options say once it is decided.
-    made, truth : the simulation behind the chains, drawn beside the estimates, and its words.
-    progress : called with a label, how many are done and of how many.
+    chains
+        of one or many times, as :func:`eventtape.tape.chains.chains` gives them.
+    probability
+        see :func:`event_probability`.
+    realised
+        what came of it, of one underlying; else what options say once it is decided.
+    made, truth
+        the simulation behind the chains, drawn beside the estimates, and its words.
+    progress
+        called with a label, how many are done and of how many.
     """
     config = config or StatesConfig()
     if not chains:
@@ -168,37 +175,26 @@ def _row(
         fitted = [i for i in fitted if snaps[i].at_ns < given.at_ns]
     if not fitted:
         return _nothing(series, made, truth)
-    reference = fitted[-1]
-    at = snaps[reference]
-    place = len(fitted) - 1
     p = np.array([snaps[i].p for i in fitted])
     panel, status, reason = _panel(series, fitted, p, probability)
+    fit = None if panel is None else _joint(panel, p, config)
+    place = _place(fit, p)
+    reference = fitted[place]
+    at = snaps[reference]
     found = MeasuredExposure(None, None, status, reason)
-    fit: JointFit | None = None
     exposed = refused_rung(EXPOSURE, status, reason)
     joined = refused_rung(JOINT, status, reason)
-    if panel is not None:
+    if panel is not None and fit is not None:
         if p.size < _LEAST_SNAPSHOTS:
             exposed = refused_rung(EXPOSURE, Status.TOO_FEW, f"{p.size} snapshots")
         else:
             found = measured_exposure(panel, p, config, place)
             exposed = exposure_rung(found, at)
-        fit = joint_fit(
-            panel,
-            p,
-            p_error=config.p_error,
-            wedge_sd=config.wedge_sd,
-            drift_sd=config.drift,
-            placebos=config.placebos,
-            bootstrap=config.bootstrap,
-            seed=config.seed,
-            level=config.level,
-        )
         joined = joint_rung(fit, place, config.level)
     pair = (
-        lognormal_rung(at, config.level)
-        if probability.moves
-        else refused_rung(TWO_LOGNORMAL, Status.NOT_IDENTIFIED, _STILL)
+        refused_rung(TWO_LOGNORMAL, Status.NOT_IDENTIFIED, _RANGE)
+        if probability.ranges
+        else lognormal_rung(at, config.level)
     )
     rungs = (bounds_rung(at), exposed, joined, pair)
     came = given or realised_from(snaps, reference)
@@ -233,6 +229,8 @@ def _panel(
     series: Series, fitted: Sequence[int], p: FloatArray, probability: EventProbability
 ) -> tuple[OptionPanel | None, Status, str]:
     """What the rungs over many times rest on; or why they cannot be asked."""
+    if probability.ranges:
+        return None, Status.NOT_IDENTIFIED, _RANGE
     if not probability.moves:
         return None, Status.NOT_IDENTIFIED, _STILL
     if p.size == 1:
@@ -243,6 +241,26 @@ def _panel(
     if panel is None:
         return None, Status.TOO_FEW, "under five strikes listed at every time"
     return panel, Status.OK, ""
+
+
+def _joint(panel: OptionPanel, p: FloatArray, config: StatesConfig) -> JointFit:
+    return joint_fit(
+        panel,
+        p,
+        p_error=config.p_error,
+        wedge_sd=config.wedge_sd,
+        drift_sd=config.drift,
+        placebos=config.placebos,
+        bootstrap=config.bootstrap,
+        seed=config.seed,
+        level=config.level,
+    )
+
+
+def _place(fit: JointFit | None, p: FloatArray) -> int:
+    """The last snapshot with states; where the joint fit has none, the last of all."""
+    used = np.empty(0) if fit is None else np.flatnonzero(np.isfinite(fit.mean_1))
+    return int(used[-1]) if used.size else p.size - 1
 
 
 def _nothing(series: Series, made: TwoStates | None, truth: str) -> StatesRow:

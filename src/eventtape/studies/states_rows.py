@@ -125,6 +125,11 @@ class EventProbability(NamedTuple):
         """Whether this is a path, and not one number or range for all times."""
         return self.times_ns.size > 0
 
+    @property
+    def ranges(self) -> bool:
+        """Whether it is known only between two ends."""
+        return math.isfinite(self.low)
+
 
 class Realised(NamedTuple):
     """What came of it: whether the outcome happened, the forward after, and when that was."""

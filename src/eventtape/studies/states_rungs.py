@@ -169,10 +169,6 @@ def joint_rung(fit: JointFit, at: int, level: float) -> Rung:
     v = fit.verdict
     if v.status is not Status.OK:
         return refused_rung(JOINT, v.status, v.reason, v)
-    apart = abs(float(np.nanmean(fit.delta_path)) - fit.delta)
-    if apart > 0.5 * (fit.upper - fit.lower):
-        reason = "the likelihood has two tops: the states fitted are not those of its best gap"
-        return refused_rung(JOINT, Status.NO_CONVERGENCE, reason, v)
     z = float(ndtri(0.5 + 0.5 * level))
     p, delta = float(fit.probability[at]), float(fit.delta_path[at])
     forward = p * float(fit.mean_1[at]) + (1.0 - p) * float(fit.mean_0[at])

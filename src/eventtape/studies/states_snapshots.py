@@ -106,9 +106,9 @@ def _snapshot(law: ChainDensity, probability: EventProbability, config: StatesCo
     if math.isnan(p):
         status, reason = Status.TOO_FEW, "no probability quoted by then"
     elif found is not None and not decided:
-        error = (low, high) if math.isfinite(low) else config.p_error
+        error = (low, high) if probability.ranges else config.p_error
         bounds = outcome_bounds(found, p, p_error=error, level=config.level)
-        if probability.moves:
+        if not probability.ranges:
             lognormals = two_lognormal(found, p, p_error=config.p_error, level=config.level)
     forward = law.european.forward if law.european is not None else None
     return Snapshot(

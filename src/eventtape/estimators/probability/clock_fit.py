@@ -92,10 +92,13 @@ def fit_clock(
 
     Parameters
     ----------
-    times, probabilities : ns, and quotes in (0, 1).
-    clock : ``constant``, ``inverse root``, ``taleb`` (both need ``end``, ns), or ``piecewise``
+    times, probabilities
+        ns, and quotes in (0, 1).
+    clock
+        ``constant``, ``inverse root``, ``taleb`` (both need ``end``, ns), or ``piecewise``
         (between ``breaks``, ns).
-    noise : sd of a quote's error in probability, one or ``(n,)``; ``"estimate"``; nothing, with no
+    noise
+        sd of a quote's error in probability, one or ``(n,)``; ``"estimate"``; nothing, with no
         spreads and no tick, means quotes without error.
     """
     check_level(level)

@@ -92,10 +92,14 @@ def realised_clock(
 
     Parameters
     ----------
-    times, probabilities : ``(n,)``, ns and quotes in (0, 1).
-    edges : ``(k + 1,)`` ns, rising: the bins. A move is in the bin of its middle.
-    noise, spreads, tick : as for :func:`.fit_clock`; ``"estimate"`` takes the serial covariance.
-    block : quotes a mean; nothing: the number whose sum of squares is surest.
+    times, probabilities
+        ``(n,)``, ns and quotes in (0, 1).
+    edges
+        ``(k + 1,)`` ns, rising: the bins. A move is in the bin of its middle.
+    noise, spreads, tick
+        as for :func:`.fit_clock`; ``"estimate"`` takes the serial covariance.
+    block
+        quotes a mean; nothing: the number whose sum of squares is surest.
     """
     check_level(level)
     grid = np.ascontiguousarray(edges, np.int64)

@@ -135,10 +135,14 @@ def find_jumps(
 
     Parameters
     ----------
-    times, probabilities : ``(n,)``, ns and quotes in (0, 1).
-    noise, spreads, tick, block : as for :func:`.realised_clock`.
-    window : moves that set the local scale, 20 or more.
-    level : chance of any false find in the whole history.
+    times, probabilities
+        ``(n,)``, ns and quotes in (0, 1).
+    noise, spreads, tick, block
+        as for :func:`.realised_clock`.
+    window
+        moves that set the local scale, 20 or more.
+    level
+        chance of any false find in the whole history.
     """
     check_level(level)
     check_level(interval)

@@ -117,11 +117,15 @@ def probit_filter(
 
     Parameters
     ----------
-    times, probabilities : ``(n,)``, ns and quotes in (0, 1); with a tick, 0 and 1 are met too.
-    nu2, clock : one of them: information per year, or that between quotes ``(n - 1,)``.
-    noise, spreads, tick : noise sd of a quote in probability, or bid-ask spreads, and the price
+    times, probabilities
+        ``(n,)``, ns and quotes in (0, 1); with a tick, 0 and 1 are met too.
+    nu2, clock
+        one of them: information per year, or that between quotes ``(n - 1,)``.
+    noise, spreads, tick
+        noise sd of a quote in probability, or bid-ask spreads, and the price
         grid (:mod:`.probit_quotes`); some noise there must be.
-    method : ``unscented`` or ``particle`` (``particles`` of them, from ``seed``).
+    method
+        ``unscented`` or ``particle`` (``particles`` of them, from ``seed``).
     """
     check_level(level)
     quotes = ready_quotes(times, probabilities, noise=noise, spreads=spreads, tick=tick)

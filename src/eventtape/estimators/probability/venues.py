@@ -117,14 +117,21 @@ def join_venues(
 
     Parameters
     ----------
-    times, probabilities : V arrays each, ns and quotes, any lengths and times.
-    nu2, clock : information per year, or between successive quotes of the merged tape (ties in the
+    times, probabilities
+        V arrays each, ns and quotes, any lengths and times.
+    nu2, clock
+        information per year, or between successive quotes of the merged tape (ties in the
         order of the venues); with neither, a constant nu2 is estimated.
-    noise : sd of each venue's quote error in probability; nothing: estimated.
-    tick : price grid, one for all or one a venue.
-    reference : the venue whose wedge is 0; nothing: wedges sum to 0.
-    wedge_prior : sd of a wedge before any quote (0.25 is 10 points of probability at one half).
-    wedge_walk : variance a wedge gains per year; 0: constant.
+    noise
+        sd of each venue's quote error in probability; nothing: estimated.
+    tick
+        price grid, one for all or one a venue.
+    reference
+        the venue whose wedge is 0; nothing: wedges sum to 0.
+    wedge_prior
+        sd of a wedge before any quote (0.25 is 10 points of probability at one half).
+    wedge_walk
+        variance a wedge gains per year; 0: constant.
     """
     check_level(level)
     tape = _tape(times, probabilities, clock, noise, tick, reference, wedge_prior, wedge_walk)

@@ -104,10 +104,13 @@ def conditional_calls(
 
     Parameters
     ----------
-    measured : an exposure of calls with the forward as its first instrument; every price of its
+    measured
+        an exposure of calls with the forward as its first instrument; every price of its
         reference row seen.
-    price_sd : error of the reference prices, one or ``(m,)`` as the instruments; above 0.
-    draws : for the bands; 10 or more.
+    price_sd
+        error of the reference prices, one or ``(m,)`` as the instruments; above 0.
+    draws
+        for the bands; 10 or more.
 
     Raises
     ------

@@ -13,7 +13,7 @@ plus tr(S E) where the gaps have errors of covariance E, which no h removes. It 
 -dV on dC: one contract on one event gives h = -cov(dV, dC)/var(dC) (Johnson 1960; Ederington 1979).
 Events that move together lend each other contracts.
 
-With costs c_j and aversion L the hedge minimises c'|h| + (L/2) Var, and K^{-1} gives way to
+With costs c_j and aversion L the hedge minimises c'\|h\| + (L/2) Var, and K^{-1} gives way to
 coordinate descent, which soft-thresholds one contract at a time and converges because costs and
 limits are separate in h (Tseng 2001). It starts at 0 with the cheapest contract, so that of several
 on one event it fills that first. Contracts are not rounded to whole ones.
@@ -73,11 +73,16 @@ def delta_one_hedge(
 
     Parameters
     ----------
-    gaps : money per unit of probability ``(n_events,)``; NaN (not identified) refuses.
-    covariance : of the events' moves over the horizon ``(n_events, n_events)``.
-    probabilities : of each event ``(n_events,)``, against which cost is measured.
-    gap_covariance : of the errors of the gaps ``(n_events, n_events)``; none: they are known.
-    basis_variance : of each contract's price against its event ``(n_contracts,)``.
+    gaps
+        money per unit of probability ``(n_events,)``; NaN (not identified) refuses.
+    covariance
+        of the events' moves over the horizon ``(n_events, n_events)``.
+    probabilities
+        of each event ``(n_events,)``, against which cost is measured.
+    gap_covariance
+        of the errors of the gaps ``(n_events, n_events)``; none: they are known.
+    basis_variance
+        of each contract's price against its event ``(n_contracts,)``.
     """
     check_level(level)
     G, p = (np.atleast_1d(np.array(v, np.float64)) for v in (gaps, probabilities))

@@ -6,11 +6,11 @@ variance is p(1-p) G^2, the event part of the law of total variance; the rest, p
 no event contract touches.
 
 **Worth its costs.** With aversion L to variance, cost c per unit of payout and event variance V,
-the hedge minimises c|h| + L V (G + h)^2 / 2: nothing is done while |G| < c/(L V), and beyond that
-the trade goes to that boundary and no further, the no-trade region of Davis and Norman (1990) for
-a single decision. Cheaper venues are filled first, to their limits. A price better than fair
-counts as free here, not as a gain: a hedge is not to turn into a bet. The error of G adds V se^2
-to the variance before and after, and does not move h.
+the hedge minimises c \|h\| + L V (G + h)^2 / 2: nothing is done while \|G\| < c/(L V), and beyond
+that the trade goes to that boundary and no further, the no-trade region of Davis and Norman (1990)
+for a single decision. Cheaper venues are filled first, to their limits. A price better than fair
+counts as free here, not as a gain: a hedge is not to turn into a bet. The error of G adds V se^2 to
+the variance before and after, and does not move h.
 
 **Not identified.** Where G is only bounded the hedge is a range, and the hedge of least worst case,
 its middle, is taken only when asked for; variances are then those of the worst end. Where it is
@@ -81,12 +81,18 @@ def event_hedge(
 
     Parameters
     ----------
-    positions : units of each asset ``(n_assets,)``, contracts already held among them.
-    aversion : money per unit of variance / 2; infinite takes the gap to 0 whatever it costs.
-    event_variance : Var(p) over the horizon of the decision; p(1-p), to settlement, if none.
-    own_variance : variance of the portfolio in money that is not the event's.
-    minimax : where the gap is only bounded, hedge the middle of its range.
-    whole : whole contracts only.
+    positions
+        units of each asset ``(n_assets,)``, contracts already held among them.
+    aversion
+        money per unit of variance / 2; infinite takes the gap to 0 whatever it costs.
+    event_variance
+        Var(p) over the horizon of the decision; p(1-p), to settlement, if none.
+    own_variance
+        variance of the portfolio in money that is not the event's.
+    minimax
+        where the gap is only bounded, hedge the middle of its range.
+    whole
+        whole contracts only.
 
     P&L is measured from the portfolio's fair value p V1 + (1-p) V0, at settlement.
     """

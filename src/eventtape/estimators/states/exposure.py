@@ -100,21 +100,34 @@ def exposure(
 
     Parameters
     ----------
-    times : ``(n,)``, rising; any unit.
-    prices : ``(n, m)`` or ``(n,)``, NaN where not seen: undiscounted calls of one expiry at fixed
+    times
+        ``(n,)``, rising; any unit.
+    prices
+        ``(n, m)`` or ``(n,)``, NaN where not seen: undiscounted calls of one expiry at fixed
         strikes, or other prices (then without ``strikes``).
-    p : ``(n,)``, quoted, inside (0, 1); NaN where not seen.
-    strikes : ``(m,)``, rising, positive. They give the bounds and the prior.
-    forward : ``(n,)``. With strikes it becomes the first instrument, or with ``hold_forward`` what
+    p
+        ``(n,)``, quoted, inside (0, 1); NaN where not seen.
+    strikes
+        ``(m,)``, rising, positive. They give the bounds and the prior.
+    forward
+        ``(n,)``. With strikes it becomes the first instrument, or with ``hold_forward`` what
         is held fixed.
-    controls : ``(n, k)`` or ``(n,)``: levels of what else moves prices (an index, log vol, decay).
-    trend : hold a time trend fixed. A p that itself follows a trend is then not seen to move.
-    p_error : sd of the noise of p, one or ``(n,)``, fresh at each row.
-    p_other : ``(n,)``, another quote of p with a noise of its own; it replaces ``p_error``.
-    wedge, wedge_sd : in probits.
-    prior_sd : of D, one or ``(m,)`` beside the forward's; default from the bounds.
-    at : row of the reference time.
-    placebos : block permutations of p's path; 0 for none.
+    controls
+        ``(n, k)`` or ``(n,)``: levels of what else moves prices (an index, log vol, decay).
+    trend
+        hold a time trend fixed. A p that itself follows a trend is then not seen to move.
+    p_error
+        sd of the noise of p, one or ``(n,)``, fresh at each row.
+    p_other
+        ``(n,)``, another quote of p with a noise of its own; it replaces ``p_error``.
+    wedge, wedge_sd
+        in probits.
+    prior_sd
+        of D, one or ``(m,)`` beside the forward's; default from the bounds.
+    at
+        row of the reference time.
+    placebos
+        block permutations of p's path; 0 for none.
 
     Raises
     ------

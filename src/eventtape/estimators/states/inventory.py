@@ -91,10 +91,14 @@ def event_quotes(
 
     Parameters
     ----------
-    bounds : what the contract is surely worth at least and at most; no bid above, no ask below.
-    book : the best bid and ask of others, which the quotes stay a tick away from crossing.
-    most_held : contracts either way beyond which the side that would add to them is not quoted.
-    exact : indifference prices of the binary law; else Avellaneda and Stoikov's expansion.
+    bounds
+        what the contract is surely worth at least and at most; no bid above, no ask below.
+    book
+        the best bid and ask of others, which the quotes stay a tick away from crossing.
+    most_held
+        contracts either way beyond which the side that would add to them is not quoted.
+    exact
+        indifference prices of the binary law; else Avellaneda and Stoikov's expansion.
 
     Rounding is outward. A side with no tick left for it, a bid below one tick or an ask above
     1 - tick, is NaN.
@@ -152,11 +156,15 @@ def asset_quotes(
 
     Parameters
     ----------
-    gaps : money per unit of probability ``(n_assets,)``; NaN where not identified: that asset is
+    gaps
+        money per unit of probability ``(n_assets,)``; NaN where not identified: that asset is
         not quoted, and none is while it is held.
-    own_covariance : of what moves the assets besides the event, over the horizon ``(n, n)``.
-    event_inventory : event contracts held.
-    gap_errors : standard errors of the gaps ``(n_assets,)``.
+    own_covariance
+        of what moves the assets besides the event, over the horizon ``(n, n)``.
+    event_inventory
+        event contracts held.
+    gap_errors
+        standard errors of the gaps ``(n_assets,)``.
     """
     s, G, q = (np.atleast_1d(np.asarray(v, np.float64)) for v in (prices, gaps, inventory))
     C = np.atleast_2d(np.asarray(own_covariance, np.float64))
