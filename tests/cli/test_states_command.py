@@ -83,7 +83,7 @@ def test_files_give_json_alone_and_the_page_by_its_name(files, tmp_path):
     assert row["truth"] is None
 
 
-def test_a_range_says_no_probability_that_moves(files, tmp_path):
+def test_a_range_has_bounds_alone(files, tmp_path):
     quotes = files[0] / "quotes.parquet"
     asked = ("--probability", ".4..0.6", "--at", "2024-11-05T14:00Z", "--json")
     told = json.loads(run(tmp_path, quotes, *asked).stdout)
@@ -92,7 +92,9 @@ def test_a_range_says_no_probability_that_moves(files, tmp_path):
     }  # fmt: skip
     rungs = told["rows"][0]["rungs"]
     assert [r["status"] for r in rungs] == ["ok", *["not identified"] * 3]
-    assert {r["reason"] for r in rungs[1:]} == {"no probability that moves"}
+    assert {r["reason"] for r in rungs[1:]} == {
+        "a range of probabilities, which only the bounds can use"
+    }
     assert len(told["rows"][0]["snapshots"]) == 2
 
 

@@ -7,10 +7,12 @@ import re
 
 import pytest
 
+from eventtape.estimators.states.joint_fit import _AGREE
+from eventtape.estimators.states.two_lognormal_solutions import FITS
 from eventtape.report import states_page, states_tables
 from eventtape.report.states_page import render_states, write_states
 from eventtape.studies.states_findings import findings
-from eventtape.studies.states_rows import ASSUMPTIONS, RUNGS, TWO_LOGNORMAL
+from eventtape.studies.states_rows import ASSUMPTIONS, JOINT, RUNGS, TWO_LOGNORMAL
 from figures import states_results
 from report.painted import PAINTED, READY
 
@@ -85,17 +87,18 @@ def test_every_rung_states_its_assumption_and_a_refused_one_its_reason(good, goo
 
 def test_diagnostics_say_whether_they_were_passed(good, bad):
     passed, failed = (words(states_tables.diagnostics_table(whole)) for whole in (good, bad))
-    for said in ("0.95: passed", "41: all seen", "0.04: small", "0.41: passed", "0.05: passed"):
+    for said in ("0.95: passed", "41: reported", "0.04: reported", "0.41: passed"):
         assert said in passed
-    for said in (
-        "0.12: failed",
-        "0.03: a direction",
-        "2.4: leans",
-        "0.002: failed",
-        "0.37: failed",
-    ):
+    for said in ("0.12: failed", "0.03: reported", "2.4: reported", "0.37: reported"):
         assert said in failed
-    assert ": passed" not in failed
+    # A p-value of .002 refuses two lognormals, and the joint fit not
+    for said in ("0.002: passed", "0.002: reported", "0.002: failed"):
+        assert said in failed
+
+
+def test_the_table_has_the_thresholds_of_the_fits():
+    least = states_tables._LEAST["over-identification"]
+    assert least == {JOINT: _AGREE, TWO_LOGNORMAL: FITS}
 
 
 def test_a_refused_study_keeps_its_bounds_and_claims_no_gap(bad, bad_page):

@@ -12,12 +12,14 @@ from scipy.special import ndtr, ndtri
 from eventtape.arrays import Status
 from eventtape.errors import InputError
 from eventtape.estimators.pricing.gram_charlier import gram_charlier_states
+from eventtape.estimators.states.joint_result import Profile
 from eventtape.estimators.states.option_panel import option_panel
+from eventtape.estimators.states.two_lognormal import two_lognormal
 from eventtape.simulate.states_frame import states_frame
-from eventtape.simulate.two_states import DAY
+from eventtape.simulate.two_states import DAY, WEEKS
 from eventtape.studies.states import event_probability, run
 from eventtape.studies.states_contract import contract, tables
-from eventtape.studies.states_findings import findings, verdict_words
+from eventtape.studies.states_findings import findings, row_findings, verdict_words
 from eventtape.studies.states_rows import (
     ASSUMPTIONS,
     BOUNDS,
@@ -29,6 +31,7 @@ from eventtape.studies.states_rows import (
     Realised,
     StatesConfig,
 )
+from eventtape.studies.states_rungs import refused_rung
 from eventtape.studies.states_snapshots import panel_of, probability_at, series_of
 from eventtape.tape.chains import chains
 
@@ -227,20 +230,31 @@ def test_one_snapshot_has_bounds_and_two_lognormals(made):
 
 
 @pytest.mark.parametrize(
-    "still", [{"constant": 0.5}, {"between": (0.4, 0.6)}], ids=["number", "range"]
+    ("still", "why"),
+    [
+        ({"constant": 0.5}, "no probability that moves"),
+        ({"between": (0.4, 0.6)}, "a range of probabilities, which only the bounds can use"),
+    ],
+    ids=["number", "range"],
 )
-def test_without_a_probability_that_moves_only_bounds_stand(made, still):
+def test_without_a_probability_that_moves_what_needs_none_is_asked(made, still, why):
     p = event_probability("given", **still)
-    result = run(chains_of(made, made.made.times_ns[:2]), p, QUICK, event="the tariff")
+    result = run(chains_of(made, made.made.times_ns[:2]), p, QUICK, event="the tariff stands")
     (row,) = result.rows
-    for name in (EXPOSURE, JOINT, TWO_LOGNORMAL):
-        refused(row, name, Status.NOT_IDENTIFIED, "no probability that moves")
+    for name in (EXPOSURE, JOINT):
+        refused(row, name, Status.NOT_IDENTIFIED, why)
+    pair = row.rung(TWO_LOGNORMAL)
+    if "between" in still:
+        refused(row, TWO_LOGNORMAL, Status.NOT_IDENTIFIED, why)
+    else:
+        assert pair.verdict == two_lognormal(row.at.density, 0.5).verdict
+        assert pair.reason == pair.verdict.reason
     bounds = row.rung(BOUNDS)
     assert bounds.status is Status.OK
     assert bounds.gap.lower < -0.1 < 0.1 < bounds.gap.upper
     words = verdict_words(row, result)
     assert words.status is Status.NOT_IDENTIFIED
-    assert "outcomes of the tariff is not identified (no probability that moves)" in words.text
+    assert f"between “the tariff stands” and its opposite is not identified ({why})" in words.text
 
 
 def test_a_range_is_wider_than_any_number_in_it_and_has_no_hedge(made):
@@ -332,10 +346,62 @@ def test_the_contract_is_json_without_nan_and_has_its_columns(told, row):
 
 def test_findings_name_the_assumption_and_the_truth(told):
     said = [f.text for f in findings(told)]
-    assert "stands above the one if not" in said[0]
+    assert "the price under “the event” stands above that under its opposite" in said[0]
     assert ASSUMPTIONS[JOINT] in said[0]
     assert any("with no assumption the gap lies between" in text for text in said)
     assert any("the truth is +8.00%" in text and "joint fit yes" in text for text in said)
+
+
+def test_a_hedge_of_thousands_is_said_without_an_exponent(told, row):
+    held = row.hedge.hedge
+    grown = {n: 1e3 * getattr(held, n) for n in ("contracts", "wanted_lower", "wanted_upper")}
+    big = row._replace(hedge=row.hedge._replace(hedge=held._replace(**grown)))
+    (said,) = (f.text for f in row_findings(big, told) if f.text.startswith("hedge"))
+    sold = -float(grown["contracts"][0])
+    assert 1e3 < sold < 1e5
+    assert f"sell {round(sold, -1 if sold < 1e4 else -2):,.0f} contracts" in said
+    assert "e+" not in said
+
+
+def test_why_a_rung_is_refused_is_said_once(told, row):
+    why = "some reason"
+    rungs = tuple(r if r.name == BOUNDS else refused_rung(r.name, Status.NOT_IDENTIFIED, why)
+                  for r in row.rungs)  # fmt: skip
+    scores = tuple(s if s.rung == BOUNDS else s._replace(inside=None, reason=why)
+                   for s in row.scores)  # fmt: skip
+    said = [f.text for f in row_findings(row._replace(rungs=rungs, scores=scores), told)]
+    for name in RUNGS[1:]:
+        assert f"{name}: {why}." in said
+    assert sum(why in text for text in said) == 4  # and once in the verdict
+    assert "refused, so nothing was predicted: exposure, joint fit, two lognormals." in said
+
+
+def test_a_last_snapshot_with_too_few_quotes_is_not_the_reference():
+    """Twelve weeks: near expiry under a dozen of the thirty strikes have a value."""
+    (row,) = studied(states_frame(1, span=WEEKS, n_strikes=30)).rows
+    assert row.fitted.tolist() == list(range(12))
+    assert row.snapshots[-1].density is not None
+    assert row.joint.verdict.status is Status.OK
+    assert np.isfinite(row.joint.mean_1).tolist() == [True] * 8 + [False] * 4
+    assert row.reference == 7
+    assert row.rung(JOINT).mean_1.known
+    assert np.isfinite(row.grid.curves[0].pdf_1).all()
+
+
+def test_the_profile_in_the_file_is_thin_and_keeps_its_marks(told, row):
+    n = 5_000
+    deltas = np.linspace(-0.3, 0.3, n)
+    falls = ((deltas - 0.0801) / 0.01) ** 2
+    inside = deltas[falls <= 3.84]
+    dense = row.joint._replace(
+        profile=Profile(deltas, falls, np.full(n, 3.84)), interval=(inside[0], inside[-1])
+    )
+    data = contract(told._replace(rows=(row._replace(joint=dense),)))["rows"][0]["joint"]["profile"]
+    assert len(data["deltas"]) == len(data["falls"]) == len(data["critical"]) <= 400
+    assert len(data["deltas"]) > 300
+    kept = [deltas[0], inside[0], deltas[np.argmin(falls)], inside[-1], deltas[-1]]
+    assert set(kept) <= set(data["deltas"])
+    assert data["deltas"] == sorted(data["deltas"])
 
 
 def test_assumptions_are_at_most_six_words():

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from eventtape.cli import wiring
+from eventtape.cli.option_input import cased, check_folder, of_expiry, read_options
 from eventtape.errors import InputError
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from eventtape.estimators.pricing.terminal_law import TerminalLaw
     from eventtape.studies.densities_rows import DensitiesConfig, DensitiesResult
     from eventtape.tape.chains import Chain
@@ -93,7 +92,7 @@ def density(
     from eventtape.studies.densities import run
     from eventtape.studies.densities_rows import DensitiesConfig
 
-    _check_folder(out)
+    check_folder(out)
     config = DensitiesConfig(
         rate=rate,
         spot=spot,
@@ -178,66 +177,13 @@ def _asked(
         stated = {"underlying": underlying, "expiry": expiry, "at": at}
         if american is not None:
             stated["style"] = "american" if american else "european"
-        read = [_read(path, stated, notes) for path in files]
+        read = [read_options(path, stated, notes) for path in files]
         frame = pl.concat(read) if len(read) > 1 else read[0]
         sources = tuple(path.name for path in files)
-    name = underlying if underlying is None else _cased(underlying, frame)
-    frame = _of_expiry(frame, expiry, name)
+    name = underlying if underlying is None else cased(underlying, frame)
+    frame = of_expiry(frame, expiry, name)
     found = chains(frame, at=at, underlying=name, max_age_s=age_s)
     return _Asked(found, truths, simulate is not None, sources, tuple(notes))
-
-
-def _read(path: Path, stated: dict[str, str | None], notes: list[str]) -> pl.DataFrame:
-    """The quotes of one file; what it does not say is taken from the options, one by one."""
-    from eventtape.sources.option_files import read_option_quotes
-
-    if not path.is_file():
-        raise InputError("a file of option quotes", met="no such file", file=path)
-    options = {"ts": "at"}
-    given: dict[str, Any] = {}
-    while True:
-        try:
-            rows = read_option_quotes(path, bad="drop", **given)
-        except InputError as error:
-            name = options.get(error.column or "", error.column or "")
-            value = stated.get(name)
-            if value is None or name in given:
-                if name in stated and value is None:
-                    error.add_note(f"On the command line: --{name}")
-                raise
-            given[name] = value
-            continue
-        dropped = [f"{n:,} {reason}" for reason, n in rows.report.dropped.items()]
-        kept = f"{path.name}: {rows.report.kept:,} of {rows.report.rows:,} quotes kept"
-        notes.append(f"{kept} ({rows.report.format}){': ' if dropped else ''}{', '.join(dropped)}.")
-        return rows.frame
-
-
-def _cased(name: str, frame: pl.DataFrame) -> str:
-    """The underlying as the file writes it: spy finds SPY."""
-    known = frame["underlying"].unique().to_list()
-    return next((one for one in known if one.upper() == name.upper()), name)
-
-
-def _of_expiry(frame: pl.DataFrame, expiry: str | None, underlying: str | None) -> pl.DataFrame:
-    """The rows that expire on that UTC date, or at that moment."""
-    import polars as pl
-
-    from eventtape.clock import as_date, format_ns, parse_ns
-
-    if expiry is None:
-        return frame
-    if ":" in expiry:
-        moment = pl.lit(parse_ns(expiry)).cast(pl.Datetime("ns", "UTC"))
-        found = frame.filter(pl.col("expiry") == moment)
-    else:
-        found = frame.filter(pl.col("expiry").dt.date() == as_date(expiry, what="expiry"))
-    if found.is_empty():
-        mine = frame if underlying is None else frame.filter(underlying=underlying)
-        times = mine["expiry"].unique().sort().to_physical()
-        known = ", ".join(format_ns(int(time), seconds=False) for time in times)
-        raise InputError(f"an expiry among {known}", met=expiry)
-    return found
 
 
 def one_underlying(config: DensitiesConfig, chains: tuple[Chain, ...]) -> None:
@@ -249,13 +195,6 @@ def one_underlying(config: DensitiesConfig, chains: tuple[Chain, ...]) -> None:
         option = f"--{given[0].replace('_', '-')}"
         wanted = f"one underlying for {option} (choose it with --underlying)"
         raise InputError(wanted, met=", ".join(names))
-
-
-def _check_folder(out: Path) -> None:
-    """Refuse an ``--out`` that is a file, before the study runs."""
-    at = next(path for path in (out, *out.parents) if path.exists())
-    if not at.is_dir():
-        raise InputError("a folder for --out", met="a file", file=at)
 
 
 def _save(result: DensitiesResult, out: Path) -> Path:

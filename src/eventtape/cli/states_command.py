@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from eventtape.cli import density_command, wiring
+from eventtape.cli import wiring
+from eventtape.cli.option_input import cased, check_folder, of_expiry, read_options
 from eventtape.errors import InputError
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def states(
     from eventtape.studies.states_rows import StatesConfig
 
     page = out if out.suffix == ".html" else out / "states.html"
-    density_command._check_folder(page.parent)  # noqa: SLF001 - one rule for every folder
+    check_folder(page.parent)
     age_s = float("inf") if max_age is None else duration_ns(max_age) / SECOND
     config = StatesConfig(
         level=level,
@@ -237,12 +238,12 @@ def _given(
         raise InputError("--probability FILE, NUMBER or LOW..HIGH", met="none")
     notes: list[str] = []
     found = _probability(probability, symbol)
-    read = [density_command._read(path, stated, notes) for path in files]  # noqa: SLF001
+    read = [read_options(path, stated, notes) for path in files]
     frame = pl.concat(read) if len(read) > 1 else read[0]
     name = stated["underlying"]
     if name is not None:
-        name = density_command._cased(name, frame)  # noqa: SLF001
-    frame = density_command._of_expiry(frame, stated["expiry"], name)  # noqa: SLF001
+        name = cased(name, frame)
+    frame = of_expiry(frame, stated["expiry"], name)
     if name is not None:
         frame = _of_underlying(frame, name)
     sources = tuple(path.name for path in files)

@@ -30,7 +30,7 @@ def show_states(result: StatesResult, report: Path) -> None:
         console.print(Panel(words, style="bold white on red"))
     for note in result.notes:
         console.print(f"[dim]{escape(note)}[/dim]")
-    title = "[bold]What the market would look like under either outcome[/bold] of"
+    title = "[bold]What the market would look like under either outcome[/bold]:"
     console.print(
         f"{title} {escape(result.event)}; probability: {escape(result.probability.label)}\n"
     )

@@ -103,6 +103,7 @@ def two_states(
     p_noise: float = 0.0,
     wedge: float = 0.0,
     drift: float = 0.0,
+    skew_drift: float = 0.0,
     n_strikes: int = 60,
     width: float = 3.0,
     tick: float = 0.01,
@@ -131,12 +132,16 @@ def two_states(
         Sd of the quoted probability, and how far its probit stands below the pricing one.
     drift
         Sd of delta's step from one snapshot to the next.
+    skew_drift
+        What both states' skewness gains from the first snapshot to the last, whatever p does: news
+        that no model of constant shape allows for.
     n_strikes, width
         How many, over how many standard deviations to either side of the first forward.
     tick, half_spread, displacement, memory_share, memory, reach
         Of the quotes, as above.
     """
     _check(span, p_start, p_end, memory_share, memory, skewness, excess_kurtosis)
+    _check(span, p_start, p_end, memory_share, memory, skewness + skew_drift, excess_kurtosis)
     rng = np.random.default_rng(seed)
     n = span.n_times
     step = span.step_days / 365.0
@@ -152,7 +157,8 @@ def two_states(
     sd = float(span.vol * math.sqrt(tau[0]))
     u = np.linspace(-width, width, n_strikes)
     K = np.asarray(np.round(F[0] * np.exp(sd * u) / tick) * tick, np.float64)
-    laws, calls = _laws(pi, d, F, vols, tau, K, skewness, excess_kurtosis)
+    shape = skewness + skew_drift * np.arange(n) / (n - 1)
+    laws, calls = _laws(pi, d, F, vols, tau, K, shape, excess_kurtosis)
     out_call = F[0] <= K
     values = np.where(out_call, calls, np.maximum(calls - (F[:, None] - K), 0.0))
     half = half_spread[0] + half_spread[1] * values
@@ -231,7 +237,7 @@ def _laws(
     vols: FloatArray,
     tau: FloatArray,
     strikes: FloatArray,
-    skewness: float,
+    skewness: FloatArray,
     excess_kurtosis: float,
 ) -> tuple[tuple[GramCharlierStates, ...], FloatArray]:
     """The law and the calls of each snapshot."""
@@ -242,10 +248,16 @@ def _laws(
         p = np.array([pi[t], 1.0 - pi[t]])
         m0 = F[t] / (p[1] + p[0] * math.exp(delta[t]))
         means = np.array([m0 * math.exp(delta[t]), m0])
-        laws.append(GramCharlierStates(p, means, vols[t], skewness, excess_kurtosis, float(tau[t])))
+        laws.append(
+            GramCharlierStates(
+                p, means, vols[t], float(skewness[t]), excess_kurtosis, float(tau[t])
+            )
+        )
         for j in range(2):
             w = float(vols[t, j] * math.sqrt(tau[t]))
             log_ratio = np.log(means[j] / K)
-            call_and_slopes(K, log_ratio, float(means[j]), w, skewness, excess_kurtosis, out)
+            call_and_slopes(
+                K, log_ratio, float(means[j]), w, float(skewness[t]), excess_kurtosis, out
+            )
             calls[t] += p[j] * out[0]
     return tuple(laws), calls

@@ -35,8 +35,15 @@ DESIGNS: Mapping[str, Mapping[str, Any]] = {
     "twelve weeks, drift, skew, noisy p": {
         "span": WEEKS, "drift": 0.004, "p_noise": 0.01, **_SHAPE,
     },
+    "a day, skewness gains .01 by itself": {
+        "span": DAY, "p_noise": 0.01, "skew_drift": 0.01, **_SHAPE,
+    },
+    "a day, skewness gains .03 by itself": {
+        "span": DAY, "p_noise": 0.01, "skew_drift": 0.03, **_SHAPE,
+    },
 }  # fmt: skip
-"""What is asked, and two kinds of noise that lasts: mild, and as stubborn as p itself is slow."""
+"""What is asked, and two kinds of noise that lasts: mild, and as stubborn as p itself is slow;
+last, two in which the states' shape is not constant, which the fit assumes."""
 
 
 class StateTrials(NamedTuple):

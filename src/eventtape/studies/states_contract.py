@@ -12,10 +12,12 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from eventtape.clock import format_ns
 from eventtape.estimators.states.identification import Verdict
+from eventtape.estimators.states.joint_result import JointFit
 from eventtape.studies.states_findings import findings, verdict_words
 from eventtape.studies.states_rows import (
     Estimate,
@@ -31,6 +33,7 @@ from eventtape.studies.states_rows import (
 __all__ = ["CONTRACT_VERSION", "contract", "tables"]
 
 CONTRACT_VERSION = 1
+_MOST_POINTS = 400
 _TIME = pl.Datetime("ns", "UTC")
 _ESTIMATES = ("gap", "mean_1", "mean_0", "vol_1", "vol_0")
 _SHAPES = ("log_vol_ratio", "skewness", "excess_kurtosis", "wedge")
@@ -220,10 +223,23 @@ def _joint(row: StatesRow) -> dict[str, Any] | None:
         "misfit": _number(fit.misfit),
         "quotes_used": fit.quotes_used,
         "noise": {name: _number(getattr(fit.noise, name)) for name in fit.noise._fields},
-        "profile": {name: _numbers(getattr(fit.profile, name)) for name in fit.profile._fields},
+        "profile": _profile(fit),
         "probability": _numbers(fit.probability),
         "probability_error": _numbers(fit.probability_error),
     }
+
+
+def _profile(fit: JointFit) -> dict[str, Any]:
+    """At most ``_MOST_POINTS`` of it: evenly chosen, and its ends, its top, the interval's ends."""
+    deltas, falls, _ = fit.profile
+    n = deltas.size
+    kept = np.arange(n)
+    if n > _MOST_POINTS:
+        inside = np.flatnonzero((deltas >= fit.interval[0]) & (deltas <= fit.interval[1]))
+        marks = [int(np.argmin(falls)), *inside[[0, -1]].tolist()]
+        even = np.linspace(0, n - 1, _MOST_POINTS - len(marks)).round().astype(int)
+        kept = np.union1d(even, marks)
+    return {name: _numbers(getattr(fit.profile, name)[kept]) for name in fit.profile._fields}
 
 
 def _exposure(row: StatesRow) -> dict[str, Any] | None:

@@ -41,8 +41,10 @@ def row_findings(row: StatesRow, result: StatesResult) -> tuple[Finding, ...]:
         return tuple(out)
     out += [_bounds(row.rung(BOUNDS))]
     out += [_rung(r) for r in row.rungs if r.name != BOUNDS]
-    out += [f for f in (_states(row), _vols(row, result), _agree(row), _hedge(row)) if f]
-    out += [_score(score, row) for score in row.scores]
+    out += [
+        f for f in (_states(row), _vols(row, result), _turn(row), _agree(row), _hedge(row)) if f
+    ]
+    out += _scores(row)
     if row.truth is not None:
         out.append(_truth(row))
     return tuple(out)
@@ -54,20 +56,20 @@ def verdict_words(row: StatesRow, result: StatesResult) -> Finding:
     if at is None:
         return Finding(f"no rung has an answer: {row.reason or row.status}.", row.status)
     when = format_ns(at.at_ns, seconds=False)
-    event = result.event
+    event = f"“{result.event}”"
     stands = [row.rung(n) for n in (JOINT, EXPOSURE) if row.rung(n).status is Status.OK]
     if not stands:
         why = row.rung(JOINT).reason or str(row.rung(JOINT).status)
-        text = f"as of {when} the gap between the outcomes of {event} is not identified ({why})"
+        text = f"as of {when} the gap between {event} and its opposite is not identified ({why})"
         return Finding(f"{text}; only the bounds stand.", row.rung(JOINT).status)
     rung = stands[0]
     low, high = rung.gap.lower, rung.gap.upper
     said = f"{percent(rung.gap.value)} ({span(low, high)})"
     if low <= 0.0 <= high:
-        text = f"as of {when} no gap between the outcomes of {event} can be claimed: {said}"
+        text = f"as of {when} no gap between {event} and its opposite can be claimed: {said}"
     else:
         side = "above" if low > 0.0 else "below"
-        text = f"as of {when} the price if {event} happens stands {side} the one if not: {said}"
+        text = f"as of {when} the price under {event} stands {side} that under its opposite: {said}"
     return Finding(f"{text}, by the {rung.name}, where {rung.assumption}.", Status.OK)
 
 
@@ -120,7 +122,7 @@ def _standing(row: StatesRow) -> Rung | None:
 
 def _states(row: StatesRow) -> Finding | None:
     rung = _standing(row)
-    if rung is None:
+    if rung is None or not rung.mean_1.known:
         return None
     text = (
         f"by the {rung.name} the price at expiry averages {price_words(rung.mean_1)} if it "
@@ -142,6 +144,20 @@ def _vols(row: StatesRow, result: StatesResult) -> Finding | None:
     if low <= 1.0 <= high:
         return Finding(f"no difference in volatility can be claimed: {said}.", Status.OK)
     return Finding(f"the states differ in volatility: {said}.", Status.OK)
+
+
+def _turn(row: StatesRow) -> Finding | None:
+    """What the joint fit rests on: how far skewness turned, whoever turned it."""
+    if row.joint is None or row.rung(JOINT).status is not Status.OK:
+        return None
+    turn = row.joint.skewness_turn
+    if not math.isfinite(turn):
+        return None
+    text = (
+        f"the joint fit rests on the skewness turning by {turn:+.3f} as the probability went from "
+        "its least to its most: a turn of that size from anything else would read the same"
+    )
+    return Finding(f"{text}.", Status.OK)
 
 
 def _agree(row: StatesRow) -> Finding | None:
@@ -169,17 +185,36 @@ def _hedge(row: StatesRow) -> Finding | None:
     h = row.hedge.hedge
     lower, upper = h.wanted_lower, h.wanted_upper
     if h.status is not Status.OK:
-        text = f"hedge of one unit: between {lower:+,.3g} and {upper:+,.3g} contracts of payout 1"
-        return Finding(f"{text}, by the bounds: not determined.", h.status)
+        ends = f"between {_count(lower, '+')} and {_count(upper, '+')} contracts of payout 1"
+        return Finding(f"hedge of one unit: {ends}, by the bounds: not determined.", h.status)
     n = float(h.contracts[0])
     verb = "buy" if n > 0.0 else "sell"
     text = (
-        f"hedge of one unit: {verb} {abs(n):,.3g} contracts of payout 1 at {row.hedge.bid:.3f} / "
-        f"{row.hedge.ask:.3f} ({lower:+,.3g} to {upper:+,.3g}), which takes out "
-        f"{h.explained:.0%} of the event's variance and costs {h.cost:,.3g}"
+        f"hedge of one unit: {verb} {_count(abs(n))} contracts of payout 1 at "
+        f"{row.hedge.bid:.3f} / {row.hedge.ask:.3f} "
+        f"({_count(lower, '+')} to {_count(upper, '+')}), "
+        f"which takes out {h.explained:.0%} of the event's variance and costs {_count(h.cost)}"
     )
     none = "; zero is inside, so a hedge is not called for" if lower <= 0.0 <= upper else ""
     return Finding(f"{text}; by the {row.hedge.rung}{none}.", Status.OK)
+
+
+def _count(value: float, sign: str = "") -> str:
+    """Three digits and no exponent: ``2,230``, ``-7.56``."""
+    if value == 0.0 or not math.isfinite(value):
+        return f"{value:{sign},g}"
+    digits = 2 - math.floor(math.log10(abs(value)))
+    return f"{round(value, digits):{sign},.{max(digits, 0)}f}"
+
+
+def _scores(row: StatesRow) -> list[Finding]:
+    """What each rung said and what came; why a rung was refused is said once, before."""
+    mute = [s for s in row.scores if s.inside is None and row.rung(s.rung).status is not Status.OK]
+    out = [_score(score, row) for score in row.scores if score not in mute]
+    if mute:
+        names = ", ".join(score.rung for score in mute)
+        out.append(Finding(f"refused, so nothing was predicted: {names}.", mute[0].status))
+    return out
 
 
 def _score(score: Score, row: StatesRow) -> Finding:

@@ -290,7 +290,7 @@ class StatesRow(NamedTuple):
     """One underlying and expiry: every rung side by side, and what each rests on.
 
     - ``snapshots`` by time; ``reference`` the one the rungs are read at: the last before the event
-      was decided that has a density.
+      was decided that has a density, or of those the last with states of the joint fit.
     - ``rungs`` in the order of :data:`RUNGS`. ``joint``, ``exposure``, ``calls`` are None where
       the rung could not be asked; ``joint.profile`` is the likelihood of the gap. The rows of
       ``exposure`` and of ``joint`` are the snapshots of ``fitted``.

@@ -186,6 +186,27 @@ def test_more_noise_hides_smaller_jumps():
     assert shown[0] < shown[1] < shown[2]
 
 
+def test_a_step_of_a_few_ticks_after_rest_is_no_jump():
+    """Quotes that rest have a rate of 0; rounding alone, sqrt(2 / 12) of a tick, is no scale."""
+    y = np.full(300, 0.57)
+    y[::7] += 0.001  # now and then one tick, so that not all is still
+    y[200:] += 0.003
+    assert find_jumps(np.arange(300) * DAY // 100, y, tick=0.001).size.size == 0
+    y[200:] += 0.017
+    out = find_jumps(np.arange(300) * DAY // 100, y, tick=0.001)
+    assert out.size == pytest.approx([0.02 / 0.39], abs=0.005)
+
+
+def test_a_quote_that_goes_and_comes_back_is_no_jump():
+    ts, y, _ = history(3, n=300)
+    off = y.copy()
+    off[150] = ndtr(ndtri(off[150]) + 1.0)
+    assert find_jumps(ts, y, noise=0.001).size.size == 0
+    assert find_jumps(ts, off, noise=0.001).size.size == 0
+    moved = np.where(np.arange(300) >= 150, ndtr(ndtri(y) + 1.0), y)
+    assert find_jumps(ts, moved, noise=0.001).size == pytest.approx([1.0], abs=0.3)
+
+
 def test_refusals_of_jumps():
     ts, y, _ = history(10, n=40)
     assert find_jumps(ts, y).status is Status.TOO_FEW

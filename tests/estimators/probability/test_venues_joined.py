@@ -100,6 +100,20 @@ def test_wedges_noise_and_rate_are_recovered():
     assert out.weights[2] < 0.1  # noisy and rare
 
 
+def test_a_noise_at_its_floor_has_ends_where_the_likelihood_falls():
+    """A venue without error: flat below, so its ends are the floor's and a drop of z^2 / 2."""
+    ts, y, _ = quoted(3, noise=np.array([1e-9, 0.008, 0.02]))
+    out = join_venues(ts, y)
+    assert np.all(np.isfinite(out.noise_upper))
+    assert out.noise_lower[0] == pytest.approx(1e-5, rel=1e-6)
+    assert out.noise[0] < out.noise_upper[0] < 0.003
+    at = out.noise.copy()
+    at[0] = out.noise_upper[0]
+    fallen = join_venues(ts, y, nu2=out.nu2, noise=at).log_likelihood
+    assert out.log_likelihood - fallen == pytest.approx(0.5 * 1.959964**2, abs=0.02)
+    assert out.noise_lower[1] < 0.008 < out.noise_upper[1]
+
+
 def test_a_venue_gone_quiet_has_little_say():
     """Weights when the sharpest venue has just quoted, and a day after it has stopped."""
     ts, y, _ = quoted(4)

@@ -12,7 +12,7 @@ import pytest
 
 from eventtape.studies.state_trials import DESIGNS, GAPS, state_trials, trials_table
 
-DAY, SKEW, LASTING, STUBBORN, WEEKS, WEEKS_SKEW = DESIGNS
+DAY, SKEW, LASTING, STUBBORN, WEEKS, WEEKS_SKEW, TURNS, TURNS_MORE = DESIGNS
 ASKED = (DAY, SKEW, WEEKS, WEEKS_SKEW)
 
 
@@ -30,7 +30,7 @@ def test_twelve_markets_of_weeks(gap):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("gap", GAPS, ids=[f"{g:+.2f}" for g in GAPS])
-@pytest.mark.parametrize("design", list(DESIGNS))
+@pytest.mark.parametrize("design", [d for d in DESIGNS if d not in (TURNS, TURNS_MORE)])
 def test_coverage_over_five_hundred_markets(design, gap):
     found = state_trials(range(500), delta=gap, **DESIGNS[design])
     print("\n" + trials_table({(design, gap): found}))  # noqa: T201
@@ -45,6 +45,15 @@ def test_coverage_over_five_hundred_markets(design, gap):
             assert found.claimed <= 0.07
 
 
-# Measured outside what is asked, each named: see docs/states.md.
-SHORT: dict[tuple[str, float], tuple[float, float]] = {}
+@pytest.mark.slow
+@pytest.mark.parametrize(("design", "least"), [(TURNS, 0.4), (TURNS_MORE, 0.8)], ids=["1", "3"])
+def test_a_skewness_that_turns_by_itself_is_taken_for_a_gap(design, least):
+    """The limit of the model, shown: no gap, and one is claimed. docs/states.md says so."""
+    found = state_trials(range(60), delta=0.0, **DESIGNS[design])
+    print("\n" + trials_table({(design, 0.0): found}))  # noqa: T201
+    assert found.claimed >= least
+
+
+# Measured outside what is asked, each named (docs/states.md): intervals that hold too often.
+SHORT = {(DAY, -0.08): (0.97, 0.99), (WEEKS_SKEW, 0.0): (0.98, 1.0), (WEEKS, 0.0): (0.98, 1.0)}
 SHORT_RMSE: dict[tuple[str, float], float] = {}

@@ -547,3 +547,16 @@ def test_intervals_cover_both_ends():
             share = np.mean(seen, axis=0).round(3)
             print(name, n, "lower", share[0], "upper", share[1])  # noqa: T201
             assert (share >= 0.85).all()
+
+
+def test_exchanging_the_states_turns_the_gap_though_the_density_dips_below_zero():
+    """At p = 1/2 the two states' ranges are one, whatever taking out negative parts did to it."""
+    chain = option_chain(chain_truths()["kou"], seed=2, displacement=0.4)
+    law = fit_density(
+        chain.strikes, chain.is_call, chain.bids, chain.asks, tau=chain.tau, forward=chain.forward
+    )
+    bent = law.smile.coefficients.copy()
+    bent[11] += 0.15  # a wave of the smile, until the density dips below zero
+    out = outcome_bounds(law._replace(smile=law.smile._replace(coefficients=bent)), 0.5)
+    assert out.negative_mass > 1e-4
+    assert out.gap.lower == pytest.approx(-out.gap.upper, rel=1e-9)

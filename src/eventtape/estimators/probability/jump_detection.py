@@ -3,10 +3,11 @@ r"""When did the probability jump, by how much, and how many of the finds are fa
 Each move x_j of U between block means (:mod:`.block_moves`; of quotes, without noise) is held
 against its own scale (Lee and Mykland 2008; with block means against noise, 2012)::
 
-    T_j = x_j / sqrt(nu_j^2 w_j + noise_j)
+    T_j = x_j / max(sqrt(nu_j^2 w_j + noise_j), a tick)
 
 nu_j^2 is the bipower rate of the ``window`` moves around, those that share a block with x_j left
-out, so that a jump does not raise its own scale. A scale from a few dozen moves makes T nearly a
+out, so that a jump does not raise its own scale; quotes that rested have a rate of 0, and the step
+of a tick is no jump then. A scale from a few dozen moves makes T nearly a
 Student's, with window / 1.3 degrees of freedom (the bipower's variance is 2.6 / window); T is
 mapped to the normal quantile of the same tail. Of n such, without jumps, the largest is below::
 
@@ -16,7 +17,9 @@ with chance 1 - level (Gumbel): ``level`` is the chance of any false find in the
 Measured rates of false finds: docs, probability.
 
 A jump's size is the mean after less the mean before, a block wider on either side under noise for
-the jump may lie within a block; the interval counts the news and the noise of that stretch.
+the jump may lie within a block; the interval counts the news and the noise of that stretch. Finds
+next to each other are one under noise; one that goes and comes back, its interval over nought, is
+a quote in error and none.
 
 References: Lee and Mykland (2008), Review of Financial Studies 21; (2012), Journal of Econometrics
 168.
@@ -163,7 +166,7 @@ def find_jumps(
     h = 1 if k == 1 and not np.any(e > 0.0) else 2
     rates = np.empty(w.size)
     _local_rates(moves.x, w, e, h, window // 2, rates)
-    sd = np.sqrt(rates * w + e)
+    sd = np.fmax(np.sqrt(rates * w + e), _tick_move(moves, tick))
     if not np.all(sd > 0.0):
         return _none(k, Status.NOT_IDENTIFIED)
     z = -ndtri(stdtr(window / _STUDENT, -np.abs(moves.x / sd)))
@@ -172,6 +175,13 @@ def find_jumps(
     found = _groups(np.flatnonzero(z > c), h)
     sizes = np.array([_size(moves, rates, a, b, k > 1) for a, b in found]).reshape(-1, 4)
     half = float(ndtri(0.5 + 0.5 * interval)) * sizes[:, 1]
+    back = np.array([np.ptp(np.sign(moves.x[a : b + 1])) > 0.0 for a, b in found], np.bool_)
+    stays = ~(back & (np.abs(sizes[:, 0]) <= half))
+    found, sizes, half = (
+        [g for g, s in zip(found, stays, strict=True) if s],
+        sizes[stays],
+        half[stays],
+    )
     peak = np.array([float(np.max(z[a : b + 1])) for a, b in found])
     scale, centre = _gumbel(w.size)
     return Jumps(
@@ -192,6 +202,12 @@ def find_jumps(
         k,
         Status.OK,
     )
+
+
+def _tick_move(moves: BlockMoves, tick: float) -> FloatArray:
+    """A tick in the gauge at each move: at rest rounding is one error, which no mean makes less."""
+    middle = 0.5 * (moves.mean[1:] + moves.mean[:-1])
+    return np.asarray(tick * math.sqrt(2.0 * math.pi) * np.exp(0.5 * middle**2))
 
 
 def _gumbel(n: int) -> tuple[float, float]:

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import brentq, minimize
 from scipy.special import ndtr, ndtri
 
 from eventtape.arrays import FloatArray, IntArray, Status, check_level
@@ -37,6 +37,7 @@ from eventtape.estimators.states.identification import CONTRACTION
 __all__ = ["MIN_QUOTES", "Venues", "join_venues"]
 
 MIN_QUOTES = 10  # of a venue, to find its noise
+_NO_PARABOLA = 0.5  # sd of a log noise above which its likelihood is flat below
 _LOG_NOISE = (math.log(1e-5), math.log(0.3))
 
 
@@ -48,6 +49,7 @@ class Venues(NamedTuple):
     - ``wedge`` in the probit gauge (above 0: the venue is above), at the last time, with ``sd`` and
       interval; relative to the reference or to the average. The reference's own is exactly 0.
     - ``noise`` sd of a quote's error in probability; interval where it was estimated, else NaN.
+      Near the floor the likelihood is flat: the ends are where it has fallen as far, the rest held.
     - ``weights``: share of the last probability that comes from each venue's quotes.
     - ``nu2`` per year: given or estimated (NaN where a clock was given); its interval.
     - ``common_wedge`` is always ``not identified``. ``statuses`` one a venue: ``not identified``
@@ -273,6 +275,7 @@ def _answer(tape: _Tape, found: _Found, z: float) -> Venues:
     known = wedge_sd <= (1.0 - CONTRACTION) * tape.prior
     statuses = tuple(Status.OK if ok else Status.NOT_IDENTIFIED for ok in known)
     wedge = np.where(known, wedge, math.nan)
+    limits = np.array([_noise_limits(tape, found, total, v, z) for v in range(wedge.size)])
     return Venues(
         tape.quotes.times,
         tape.venue,
@@ -286,8 +289,8 @@ def _answer(tape: _Tape, found: _Found, z: float) -> Venues:
         wedge - z * wedge_sd,
         wedge + z * wedge_sd,
         found.noise,
-        found.noise * np.exp(-z * found.noise_sd),
-        found.noise * np.exp(z * found.noise_sd),
+        limits[:, 0],
+        limits[:, 1],
         weights,
         found.nu2,
         found.nu2 * math.exp(-z * found.nu2_sd),
@@ -297,6 +300,26 @@ def _answer(tape: _Tape, found: _Found, z: float) -> Venues:
         statuses,
         Status.OK if np.all(known) else Status.NOT_IDENTIFIED,
     )
+
+
+def _noise_limits(tape: _Tape, found: _Found, best: float, v: int, z: float) -> tuple[float, float]:
+    """A noise's interval: of its log sd; near the floor, where that is none, by likelihood."""
+    r, sd = float(found.noise[v]), float(found.noise_sd[v])
+    if not sd > _NO_PARABOLA:
+        return r * math.exp(-z * sd), r * math.exp(z * sd)
+
+    def above(log_noise: float) -> float:
+        noise = found.noise.copy()
+        noise[v] = math.exp(log_noise)
+        answers = np.empty((4, 0))
+        return _run(tape, found.nu2, noise, answers)[0] - best + 0.5 * z * z
+
+    ends = [
+        end if above(end) >= 0.0 else float(brentq(above, math.log(r), end, xtol=1e-3))
+        for end in (min(_LOG_NOISE[0], math.log(r)), max(_LOG_NOISE[1], math.log(r)))
+    ]
+    least = float(np.min(tape.quotes.noise[tape.venue == v]))  # of a tick
+    return max(math.exp(ends[0]), least), math.exp(ends[1])
 
 
 def _no_venues(tape: _Tape, status: Status) -> Venues:

@@ -244,7 +244,7 @@ def _gap(
         sides = [_gap_at(tables, _widest(tables, low, high, side)) for side in range(2)]
         t = Trimmed(*(np.stack([a[0], b[1]]) for a, b in zip(*sides, strict=True)))
     else:
-        t = _gap_of(here, low)
+        t = _gap_of(here, low, _whole_mean(tables))
     return _parts(t, sd, np.zeros(low.shape, np.bool_))
 
 
@@ -264,14 +264,21 @@ def _widest(tables: LawTables, low: FloatArray, high: FloatArray, side: int) -> 
 
 def _gap_at(tables: LawTables, p: FloatArray) -> Trimmed:
     mean = trimmed_payoffs(tables, p, count=1)
-    return _gap_of(Trimmed(*(x[:, 0] for x in mean)), p)
+    return _gap_of(Trimmed(*(x[:, 0] for x in mean)), p, _whole_mean(tables))
 
 
-def _gap_of(mean: Trimmed, p: FloatArray) -> Trimmed:
-    """The gap's bounds: m1 at each of its own, m0 with it; NaN where a state has no probability."""
+def _whole_mean(tables: LawTables) -> float:
+    return float(trimmed_payoffs(tables, np.ones(1), count=1).value[0, 0, 0])
+
+
+def _gap_of(mean: Trimmed, p: FloatArray, whole: float) -> Trimmed:
+    """The gap's bounds: m1 at each of its own, m0 with it; NaN where a state has no probability.
+
+    ``whole`` is the law's own mean over the forward: 1, but for negative parts taken out.
+    """
     p = np.where((p > 0.0) & (p < 1.0), p, math.nan)
     m1 = mean.value
-    m0 = (1.0 - p * m1) / (1.0 - p)
+    m0 = (whole - p * m1) / (1.0 - p)
     steep = 1.0 / m1 + p / ((1.0 - p) * m0)
     by_mass = mean.by_mass * steep + (m1 - m0) / ((1.0 - p) * m0)
     return Trimmed(np.log(m1 / m0), by_mass, mean.beyond * steep, mean.error * steep, 0.0 * m1)

@@ -111,7 +111,8 @@ def event_hedge(
     n = np.full(contracts.bid.size, math.nan)
     if math.isfinite(gap):
         n = _fill(gap, contracts, p, aversion * V, whole=whole)
-    orders = [order_cost(contracts, j, float(n[j]), p) for j in range(n.size)]
+    known = bool(np.isfinite(n).all())
+    orders = [order_cost(contracts, j, float(n[j]) if known else 0.0, p) for j in range(n.size)]
     fees = float(sum(fee for _, fee in orders))
     cost = float(sum(edge for edge, _ in orders)) + fees
     h = float(contracts.size @ n)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.special import ndtr
+from scipy.stats import chi2
 
 from eventtape.arrays import BoolArray, FloatArray, Status
 from eventtape.estimators.pricing.gram_charlier import GramCharlierStates
@@ -42,6 +43,7 @@ def answer(
     profile: Profile,
     verdict: Verdict,
     zero: tuple[float, float],
+    level: float,
 ) -> JointFit:
     """The result: numbers of the gap and the states only where the verdict stands."""
     inside = profile.deltas[profile.falls <= profile.critical]
@@ -53,6 +55,11 @@ def answer(
     x = found.unknown
     drifts = whole.drift_weight > 0.0
     forwards: FloatArray = chains.forwards[used]
+    # Near no gap the curvature at the top is no guide: the interval's own width then is the error
+    sd = 0.5 * (interval[1] - interval[0]) / math.sqrt(float(chi2.ppf(level, 1)))
+    wide_by = max(sd / math.sqrt(float(C[0, 0])), 1.0)
+    C[0, :] *= wide_by
+    C[:, 0] *= wide_by
     paths = _paths(x, C, forwards, chains.taus[used], drifts=drifts)
     misses = np.einsum("tm,mts,sm->", found.misses, found.noise.inverse, found.misses)
     step_s = float(np.median(np.diff(chains.times[used])))
@@ -70,7 +77,7 @@ def answer(
         m0, m0_e, np.asarray(C[:4, :4]), covariance, paths.laws,
         math.sqrt(found.spot_variance / (step_s / _YEAR_S)),
         math.sqrt(float(misses) / found.misses.size), int(np.count_nonzero(whole.data[3])),
-        lasting, profile, verdict,
+        lasting, profile, verdict, _skewness_turn(x, paths),
     )  # fmt: skip
     if verdict.status is Status.OK:
         return fit
@@ -127,6 +134,22 @@ def _paths(x: FloatArray, C: FloatArray, F: FloatArray, tau: FloatArray, *, drif
         np.sqrt(local[:, 4, 4]), m0 * lift, m0 * lift * e1, m0, m0 * e0,
     )  # fmt: skip
     return _Paths(columns, local, laws)
+
+
+def _skewness_turn(x: FloatArray, paths: _Paths) -> float:
+    """Of the mixture's log price, from the least p to the most, at the middle vol level."""
+    T = len(paths.laws)
+    delta, ratio, xi = x[0], x[1], x[2]
+    w = math.exp(float(np.median(x[COMMON : COMMON + T])))
+    s1, s0 = w * math.exp(0.5 * ratio), w * math.exp(-0.5 * ratio)
+    found = []
+    for p in (float(paths.columns[2].min()), float(paths.columns[2].max())):
+        q = 1.0 - p
+        variance = p * s1 * s1 + q * s0 * s0 + p * q * delta * delta
+        third = xi * (p * s1**3 + q * s0**3) + 3.0 * p * q * delta * (s1 * s1 - s0 * s0)
+        third += p * q * (q - p) * delta**3
+        found.append(third / variance**1.5)
+    return float(found[1] - found[0])
 
 
 def _spread(values: FloatArray, used: BoolArray) -> FloatArray:

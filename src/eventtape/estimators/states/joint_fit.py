@@ -139,7 +139,7 @@ def joint_fit(
     else:
         zero_p = float(0.5 * (chi2.sf(zero, 1) + chi2.sf(zero, 2)))
     say(1.0)
-    return answer(chains, used, whole, found, profile, verdict, (zero, zero_p))
+    return answer(chains, used, whole, found, profile, verdict, (zero, zero_p), level)
 
 
 def _silent(_: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from eventtape.arrays import FloatArray
@@ -44,6 +45,8 @@ class JointFit(NamedTuple):
     - ``covariance`` ``(4, 4)`` of delta, log vol ratio, skewness, excess kurtosis.
     - ``local_covariance`` ``(n_times, 6, 6)``: of delta_t, log vol ratio, skewness, excess
       kurtosis, log vol and the probit of the pricing probability, at each time.
+    - ``skewness_turn``: how far the skewness of the log price turns, by this fit, as p goes from
+      its least to its most. The gap rests on it: what else turns the skewness so reads as a gap.
     - ``laws``: the fitted law at each time used, its states' weights, means and vols.
     """
 
@@ -81,3 +84,4 @@ class JointFit(NamedTuple):
     noise: NoiseFound
     profile: Profile
     verdict: Verdict
+    skewness_turn: float = math.nan

@@ -29,6 +29,7 @@ SEPARATE = 25.0
 _REACH = 1.6  # of the grid of gaps, in standard deviations of the log price
 _POINTS = 33
 _ROUNDS = 2
+_LEAST_SPOT = 1e-12  # of a step of log forward: an exact relation would have boundless weight
 _FINE = 2001
 
 
@@ -65,7 +66,7 @@ def search(whole: Problem) -> Found:
     free = np.ones(whole.start.size, np.bool_)
     noise = first_noise(whole.times, whole.gamma)
     moves = whole.data[6][1:] / np.sqrt(whole.gaps[1:])
-    variance = float(np.mean(moves**2))
+    variance = max(float(np.mean(moves**2)), _LEAST_SPOT)
     prior = whole.data[9].copy()
     prior[0] = 4.0 / whole.width**2
     x, _ = best_of_starts(whole, noise.inverse, _spot_weight(whole, variance), 1e-2)
@@ -79,7 +80,7 @@ def search(whole: Problem) -> Found:
             whole.times, whole.gamma, whole.data, weight, whole.drift_weight, prior,
             (x, y, J, h), noise.scale,
         )  # fmt: skip
-        variance *= part / (T - 1)
+        variance = max(variance * part / (T - 1), _LEAST_SPOT)
     return Found(x, value, H, y, noise, variance, weight)
 
 
