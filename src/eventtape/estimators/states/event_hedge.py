@@ -79,6 +79,8 @@ def event_hedge(
 ) -> EventHedge:
     """Contracts on one event that bring the portfolio's outcome gap to 0, or to where it pays.
 
+    P&L is measured from the portfolio's fair value p V1 + (1-p) V0, at settlement.
+
     Parameters
     ----------
     positions
@@ -93,8 +95,6 @@ def event_hedge(
         where the gap is only bounded, hedge the middle of its range.
     whole
         whole contracts only.
-
-    P&L is measured from the portfolio's fair value p V1 + (1-p) V0, at settlement.
     """
     p = check_probability(probability)
     if not aversion > 0.0:
