@@ -53,10 +53,13 @@ def prior_shift(whole: Problem, found: Found, sd: float) -> float:
 
 
 def halves_agree(whole: Problem, found: Found, profile: Profile) -> float:
-    """p-value that the first half of the times and the second have one gap; NaN under six times."""
+    """p-value that the first half of the times and the second have one gap.
+
+    NaN under six times, and where the gap may drift: then the halves are not asked to agree.
+    """
     T = whole.times.size
     half = T // 2
-    if half < _LEAST_HALF:
+    if half < _LEAST_HALF or whole.drift_weight > 0.0:
         return math.nan
     covariance = np.linalg.inv(found.noise.inverse)
     near = profile.deltas[profile.falls <= 4.0 * profile.critical]
