@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from eventtape.estimators.states.joint_fit import _AGREE
+from eventtape.estimators.states.joint_fit import AGREE
 from eventtape.estimators.states.two_lognormal_solutions import FITS
 from eventtape.report import states_page, states_tables
 from eventtape.report.states_page import render_states, write_states
@@ -98,7 +98,7 @@ def test_diagnostics_say_whether_they_were_passed(good, bad):
 
 def test_the_table_has_the_thresholds_of_the_fits():
     least = states_tables._LEAST["over-identification"]
-    assert least == {JOINT: _AGREE, TWO_LOGNORMAL: FITS}
+    assert least == {JOINT: AGREE, TWO_LOGNORMAL: FITS}
 
 
 def test_a_refused_study_keeps_its_bounds_and_claims_no_gap(bad, bad_page):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from eventtape.arrays import Status
 from eventtape.clock import format_ns
 from eventtape.estimators.states.identification import CONTRACTION, Verdict
+from eventtape.estimators.states.joint_fit import AGREE
 from eventtape.estimators.states.two_lognormal_solutions import FITS
 from eventtape.report.cells import DASH, clock, number, percent_cell, refused, span_cell
 from eventtape.report.html import Column, Html, badge, element, join, table
@@ -40,10 +41,9 @@ __all__ = [
 MOST_TIMES = 60  # snapshots in the table; the files have all
 _SHORT = 24  # letters
 _LONG = 1000.0
-_AGREE = 1e-3  # as the joint fit has it
 _LEAST = {  # under which a rung refuses: what is not here refuses nothing
     "contraction": dict.fromkeys((EXPOSURE, JOINT, TWO_LOGNORMAL), CONTRACTION),
-    "over-identification": {JOINT: _AGREE, TWO_LOGNORMAL: FITS},
+    "over-identification": {JOINT: AGREE, TWO_LOGNORMAL: FITS},
 }
 _FAILED = {"contraction": "the prior's answer", "over-identification": "they disagree"}
 _MEANING = {
@@ -52,7 +52,7 @@ _MEANING = {
     "prior-shift": "Move of the answer, in its errors, with priors twice and half as wide; "
     "refuses nothing.",
     "over-identification": "p-value that all times or strikes agree on one answer; under "
-    f"{_AGREE:g} the joint fit is refused, under {FITS:g} two lognormals.",
+    f"{AGREE:g} the joint fit is refused, under {FITS:g} two lognormals.",
     "placebo": "Share of shuffled paths of the probability that fit as well; refuses nothing.",
 }
 _SAID = {

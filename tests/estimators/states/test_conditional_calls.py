@@ -10,12 +10,12 @@ from scipy.optimize import linprog, minimize
 
 from eventtape.arrays import Status
 from eventtape.errors import InputError
+from eventtape.estimators.least_distance import least_distance
 from eventtape.estimators.pricing.lognormal_mixture import lognormal_mixture
 from eventtape.estimators.states.conditional_calls import conditional_calls
 from eventtape.estimators.states.convex_repair import (
     call_matrix,
     difference_bounds,
-    least_distance,
     support,
 )
 from eventtape.estimators.states.exposure import exposure

@@ -27,7 +27,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import nnls
 from scipy.special import ndtr
 
 from eventtape.arrays import FloatArray, Status
@@ -40,6 +39,7 @@ from eventtape.estimators.density.density_quantities_nodes import (
 )
 from eventtape.estimators.density.no_arbitrage import ArbitrageReport, arbitrage_report
 from eventtape.estimators.density.smile_columns import MEAN_COLUMNS
+from eventtape.estimators.least_distance import least_distance
 
 __all__ = ["Repaired", "repair"]
 
@@ -53,7 +53,6 @@ _FULL_STEPS = 20
 _LONGEST = 5.0
 _LEAST_VOL = 0.1  # of the reference
 _WING = 1e3
-_INFEASIBLE, _IMPRECISE = 1e-12, 1e-9
 _PRICED = 1e-6  # of the forward: cheaper options are in no comparison with their own errors
 _ROOT_2PI = math.sqrt(2.0 * math.pi)
 
@@ -145,7 +144,7 @@ def _positive(smile: Smile, at: FloatArray) -> FloatArray | None:
     # law_at has no volatility where it is negative: slopes are the same at any coefficients
     of_vol = law_at(smile, y).vol_slope
     vol = smile.reference + smile.coefficients @ of_vol
-    return _least_distance(of_vol.T @ smile.factor.T, _LEAST_VOL * smile.reference - vol)
+    return least_distance(of_vol.T @ smile.factor.T, _LEAST_VOL * smile.reference - vol)
 
 
 def _towards_flat(smile: Smile, y: FloatArray, margin: float) -> FloatArray | None:
@@ -190,7 +189,7 @@ def _nearest(smile: Smile, y: FloatArray, start: FloatArray, margin: float) -> F
         for part in _PARTS:  # where the tangents have nothing in common, go part of the way
             short = margin - law.g
             short = np.where(short > 0.0, part * short, short) + of_g @ d
-            found = _least_distance(rows, np.concatenate([short, vol_short]))
+            found = least_distance(rows, np.concatenate([short, vol_short]))
             if found is not None:
                 break
         if found is None:
@@ -208,32 +207,6 @@ def _nearest(smile: Smile, y: FloatArray, start: FloatArray, margin: float) -> F
             * move
         )
     return None
-
-
-def _least_distance(G: FloatArray, h: FloatArray) -> FloatArray | None:
-    """The shortest x with G x >= h; None where there is none, or where the search does not end."""
-    size = np.linalg.norm(G, axis=1)
-    use = size > 0.0
-    if (h[~use] > 0.0).any():
-        return None
-    G, h = G[use] / size[use, None], h[use] / size[use]
-    unit = float(h.max(initial=0.0))
-    if unit <= 0.0:
-        return np.zeros(G.shape[1])
-    E = np.vstack([G.T, h / unit])
-    f = np.zeros(E.shape[0])
-    f[-1] = 1.0
-    try:
-        u, _ = nnls(E, f, maxiter=30 * E.shape[1])
-    except RuntimeError:
-        return None
-    r = E @ u - f
-    if not -r[-1] > _INFEASIBLE:
-        return None
-    x = -r[:-1] / r[-1]
-    if (G @ x - h / unit).min() < -_IMPRECISE:
-        return None
-    return np.asarray(x * unit)
 
 
 def _changes(

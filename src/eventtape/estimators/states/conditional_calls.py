@@ -26,10 +26,13 @@ from numpy.typing import ArrayLike
 
 from eventtape.arrays import BoolArray, FloatArray, Status, check_level
 from eventtape.errors import InputError
-from eventtape.estimators.states.convex_repair import call_matrix, least_distance, support
+from eventtape.estimators.least_distance import least_distance
+from eventtape.estimators.states.convex_repair import call_matrix, support
 from eventtape.estimators.states.exposure import Exposure
 
 __all__ = ["ConditionalCalls", "CurveRepair", "conditional_calls"]
+
+_SLACK = 1e-7  # calls are priced in cents, and the conditions are hundreds
 
 _INDEPENDENT = 0.02  # share of the errors' variance taken as each strike's own: else not invertible
 _WIDE = 10.0  # sds of its prior, for a strike that was refused
@@ -177,7 +180,7 @@ def _problem(
 
 
 def _nearest(problem: _Problem, theta: FloatArray) -> FloatArray | None:
-    z = least_distance(problem.GL, problem.h - problem.G @ theta)
+    z = least_distance(problem.GL, problem.h - problem.G @ theta, slack=_SLACK)
     return None if z is None else theta + problem.root @ z
 
 

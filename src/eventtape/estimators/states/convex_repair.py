@@ -18,13 +18,10 @@ the law (Horowitz and Manski 1995): p C1 = min over k >= K of C(k) + p (k - K). 
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import nnls
 
 from eventtape.arrays import FloatArray
 
-__all__ = ["call_matrix", "difference_bounds", "least_distance", "support"]
-
-_INFEASIBLE, _IMPRECISE = 1e-12, 1e-7
+__all__ = ["call_matrix", "difference_bounds", "support"]
 
 
 def difference_bounds(
@@ -68,26 +65,3 @@ def _reach(value: float, slope: float, spacing: float) -> float:
 def call_matrix(strikes: FloatArray, nodes: FloatArray) -> FloatArray:
     """Calls of unit masses: ``(n_strikes, n_nodes)``, (x_j - K_i)+."""
     return np.asarray(np.maximum(nodes[None, :] - strikes[:, None], 0.0))
-
-
-def least_distance(G: FloatArray, h: FloatArray) -> FloatArray | None:
-    """The shortest z with G z >= h; None where there is none, or where the search does not end."""
-    size = np.linalg.norm(G, axis=1)
-    G, h = G / size[:, None], h / size
-    unit = float(h.max(initial=0.0))
-    if unit <= 0.0:
-        return np.zeros(G.shape[1])
-    E = np.vstack([G.T, h / unit])
-    f = np.zeros(E.shape[0])
-    f[-1] = 1.0
-    try:
-        u, _ = nnls(E, f, maxiter=30 * E.shape[1])
-    except RuntimeError:
-        return None
-    r = E @ u - f
-    if not -r[-1] > _INFEASIBLE:
-        return None
-    z = -r[:-1] / r[-1]
-    if (G @ z - h / unit).min() < -_IMPRECISE:
-        return None
-    return np.asarray(z * unit)

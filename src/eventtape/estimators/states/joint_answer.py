@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.special import ndtr
-from scipy.stats import chi2
 
 from eventtape.arrays import BoolArray, FloatArray, Status
 from eventtape.estimators.pricing.gram_charlier import GramCharlierStates
@@ -46,8 +45,7 @@ def answer(
     level: float,
 ) -> JointFit:
     """The result: numbers of the gap and the states only where the verdict stands."""
-    inside = profile.deltas[profile.falls <= profile.critical]
-    interval = (float(inside[0]), float(inside[-1]))
+    interval = profile.interval
     H = np.tril(found.normal)
     H = H + np.tril(H, -1).T
     H[np.diag_indices_from(H)] += 1e-9
@@ -56,8 +54,7 @@ def answer(
     drifts = whole.drift_weight > 0.0
     forwards: FloatArray = chains.forwards[used]
     # Near no gap the curvature at the top is no guide: the interval's own width then is the error
-    sd = 0.5 * (interval[1] - interval[0]) / math.sqrt(float(chi2.ppf(level, 1)))
-    wide_by = max(sd / math.sqrt(float(C[0, 0])), 1.0)
+    wide_by = max(profile.sd(level) / math.sqrt(float(C[0, 0])), 1.0)
     C[0, :] *= wide_by
     C[:, 0] *= wide_by
     paths = _paths(x, C, forwards, chains.taus[used], drifts=drifts)
@@ -67,14 +64,13 @@ def answer(
     wide = [_spread(values, used) for values in paths.columns]
     covariance = np.full((used.size, 6, 6), math.nan)
     covariance[used] = paths.local
-    best = float(profile.deltas[int(np.argmin(profile.falls))])
     (_, ratio, xi, kappa, wedge) = x[:COMMON].tolist()
     (_, ratio_e, xi_e, kappa_e, wedge_e) = np.sqrt(np.diag(C)[:COMMON]).tolist()
     delta, delta_e, p, p_e, vol_1, vol_0, vol_e, m1, m1_e, m0, m0_e = wide
     fit = JointFit(
-        best, interval[0], interval[1], interval, zero[0], zero[1], ratio, ratio_e, xi, xi_e,
-        kappa, kappa_e, wedge, wedge_e, delta, delta_e, p, p_e, vol_1, vol_0, vol_e, m1, m1_e,
-        m0, m0_e, np.asarray(C[:4, :4]), covariance, paths.laws,
+        profile.best, interval[0], interval[1], interval, zero[0], zero[1],
+        ratio, ratio_e, xi, xi_e, kappa, kappa_e, wedge, wedge_e, delta, delta_e, p, p_e,
+        vol_1, vol_0, vol_e, m1, m1_e, m0, m0_e, np.asarray(C[:4, :4]), covariance, paths.laws,
         math.sqrt(found.spot_variance / (step_s / _YEAR_S)),
         math.sqrt(float(misses) / found.misses.size), int(np.count_nonzero(whole.data[3])),
         lasting, profile, verdict, _skewness_turn(x, paths),

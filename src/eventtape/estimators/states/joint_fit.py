@@ -33,10 +33,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import chi2
 
-from eventtape.arrays import FloatArray, Status, check_level
+from eventtape.arrays import BoolArray, FloatArray, Status, check_level
 from eventtape.errors import InputError
 from eventtape.estimators.states.distributed_lag import effective_rows
-from eventtape.estimators.states.identification import CONTRACTION, Verdict, no_verdict
+from eventtape.estimators.states.identification import (
+    CONTRACTION,
+    Verdict,
+    contraction,
+    no_verdict,
+    refused,
+)
 from eventtape.estimators.states.joint_answer import answer, refusal
 from eventtape.estimators.states.joint_checks import (
     bootstrap_zero,
@@ -55,7 +61,7 @@ __all__ = ["joint_fit"]
 LEAST_TIMES = 4
 LEAST_MOVES = 1.5  # (sum d^2)^2 / sum d^4 of the probit's moves d: 1 for a single jump
 PRIOR_WIDTH = 0.5  # prior sd of the gap, in standard deviations of the log price at expiry
-_AGREE = 1e-3
+AGREE = 1e-3  # p-value of the halves under which the gap is refused
 _P_FLOOR = 5e-4  # of a quoted probability's error
 
 
@@ -131,7 +137,7 @@ def joint_fit(
             whole, found, probability[used], placebos, seed=seed, done=lambda x: say(0.5 + 0.25 * x)
         )
         verdict = verdict._replace(placebo=share)
-    zero = _fall_at_zero(profile)
+    zero = profile.zero_fall
     if bootstrap:
         zero_p = bootstrap_zero(
             whole, found, zero, bootstrap, seed=seed, done=lambda x: say(0.75 + 0.25 * x)
@@ -163,7 +169,7 @@ def _checked(
     return probability, np.hypot(error, _P_FLOOR)
 
 
-def _take(chains: OptionPanel, used: np.ndarray) -> OptionPanel:
+def _take(chains: OptionPanel, used: BoolArray) -> OptionPanel:
     at = np.flatnonzero(used)
     return chains._replace(
         times=chains.times[at],
@@ -174,17 +180,10 @@ def _take(chains: OptionPanel, used: np.ndarray) -> OptionPanel:
     )
 
 
-def _fall_at_zero(profile: Profile) -> float:
-    return float(np.interp(0.0, profile.deltas, profile.falls))
-
-
 def _verdict(whole: Problem, found: Found, profile: Profile, level: float) -> Verdict:
-    inside = profile.deltas[profile.falls <= profile.critical]
-    low, high = float(inside[0]), float(inside[-1])
-    prior = PRIOR_WIDTH * whole.width
-    # Half the interval for the sd: a likelihood of several peaks has a kinder sd of its own
-    sd = 0.5 * (high - low) / math.sqrt(float(chi2.ppf(level, 1)))
-    told = max(1.0 - sd / prior, 0.0)
+    low, high = profile.interval
+    prior, sd = PRIOR_WIDTH * whole.width, profile.sd(level)
+    told = contraction(sd, prior)
     agree = halves_agree(whole, found, profile)
     verdict = Verdict(
         Status.OK, "", told, concentration(whole, found, prior), prior_shift(whole, found, sd),
@@ -193,8 +192,8 @@ def _verdict(whole: Problem, found: Found, profile: Profile, level: float) -> Ve
     at_end = low <= profile.deltas[0] or high >= profile.deltas[-1]
     if at_end or told < CONTRACTION:
         reason = f"the quotes leave a gap of {100 * low:+.1f}% to {100 * high:+.1f}% open"
-        return verdict._replace(status=Status.NOT_IDENTIFIED, reason=reason)
-    if agree < _AGREE:
+        return refused(verdict, reason)
+    if agree < AGREE:
         reason = "the first half of the times and the second do not agree on one gap"
-        return verdict._replace(status=Status.NOT_IDENTIFIED, reason=reason)
+        return refused(verdict, reason)
     return verdict

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
+from scipy.stats import chi2
+
 from eventtape.arrays import FloatArray
 from eventtape.estimators.pricing.gram_charlier import GramCharlierStates
 from eventtape.estimators.states.identification import Verdict
@@ -21,6 +24,27 @@ class Profile(NamedTuple):
     deltas: FloatArray
     falls: FloatArray
     critical: FloatArray
+
+    @property
+    def best(self) -> float:
+        """The gap that fits best."""
+        return float(self.deltas[int(np.argmin(self.falls))])
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The least and the largest gap whose fall stays under the critical one."""
+        inside = self.deltas[self.falls <= self.critical]
+        return float(inside[0]), float(inside[-1])
+
+    @property
+    def zero_fall(self) -> float:
+        """The fall at no gap."""
+        return float(np.interp(0.0, self.deltas, self.falls))
+
+    def sd(self, level: float) -> float:
+        """Half the interval at this level in sds: several peaks make the curvature too kind."""
+        low, high = self.interval
+        return 0.5 * (high - low) / math.sqrt(float(chi2.ppf(level, 1)))
 
 
 class NoiseFound(NamedTuple):
