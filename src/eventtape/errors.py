@@ -58,3 +58,7 @@ class FetchError(EventTapeError):
 
 class LakeError(EventTapeError):
     """The lake on disk cannot be read or written."""
+
+
+class StreamError(EventTapeError):
+    """A live engine that cannot go on; the message says where it stopped and why."""

@@ -1,0 +1,151 @@
+"""The latest word of every node, for screens that look when they can.
+
+The engine's thread writes (:meth:`Board.publish` is a :data:`~.fold.Sink`), any number of readers
+look. A reader takes what is new since it last looked; where more has come than ``most_rows`` a
+node, it gets the newest and is told how many were skipped: a slow screen conflates, the tape never
+does. The board keeps ``most_rows`` rows of each node for looking back.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import NamedTuple
+
+import polars as pl
+
+from eventtape.errors import EventTapeError
+from eventtape.stream.answers import time_column
+from eventtape.stream.fold import NEVER, Slice
+from eventtape.tape.batch import Batch
+from eventtape.tape.health import FeedHealth
+
+__all__ = ["Board", "Failure", "Lag", "News", "Reader"]
+
+
+class Failure(NamedTuple):
+    """A node that stopped: what it met, and with which batch."""
+
+    node: str
+    message: str
+    number: int
+
+
+class Lag(NamedTuple):
+    """Milliseconds from receipt of a batch to its answers on the board, over the latest batches."""
+
+    p50_ms: float
+    p99_ms: float
+    worst_ms: float
+    batches: int
+
+
+class News(NamedTuple):
+    """What a reader has not seen: new rows by node, how far each has come, what was skipped."""
+
+    rows: dict[str, pl.DataFrame]
+    upto_ns: dict[str, int]
+    skipped: int  # rows that this reader was too slow to see
+    failures: tuple[Failure, ...]
+    feeds: dict[str, FeedHealth]
+    lag: Lag
+
+
+class Board:
+    """Answers of the nodes of one run, the newest ``most_rows`` of each."""
+
+    def __init__(self, *, most_rows: int = 200_000) -> None:
+        self.most_rows = most_rows
+        self._lock = threading.Lock()
+        self._kept: dict[str, deque[tuple[int, pl.DataFrame]]] = {}  # rows before each piece, piece
+        self._count: dict[str, int] = {}
+        self._upto: dict[str, int] = {}
+        self._failures: list[Failure] = []
+        self._feeds: dict[str, FeedHealth] = {}
+        self._lags: deque[float] = deque(maxlen=4_096)
+
+    def publish(self, name: str, answer: Slice, batch: Batch | None) -> None:
+        """A :data:`~.fold.Sink`: keep the rows the node gave under its own name."""
+        rows = answer.frames.get(name)
+        with self._lock:
+            self._upto[name] = max(answer.upto_ns, self._upto.get(name, NEVER))
+            if batch is not None and batch.received_ns >= 0:
+                self._lags.append((time.time_ns() - batch.received_ns) * 1e-6)
+            if rows is None or rows.is_empty():
+                return
+            pieces = self._kept.setdefault(name, deque())
+            before = self._count.get(name, 0)
+            pieces.append((before, rows))
+            self._count[name] = before + rows.height
+            while self._count[name] - pieces[0][0] - pieces[0][1].height > self.most_rows:
+                pieces.popleft()
+
+    def fail(self, name: str, error: EventTapeError, batch: Batch | None) -> None:
+        """A node stopped."""
+        with self._lock:
+            number = -1 if batch is None else batch.number
+            self._failures.append(Failure(name, str(error), number))
+
+    def set_health(self, *feeds: FeedHealth) -> None:
+        """How feeds are doing now."""
+        with self._lock:
+            self._feeds.update({one.feed: one for one in feeds})
+
+    def reader(self) -> Reader:
+        """A reader that has seen nothing yet."""
+        return Reader(self)
+
+    def rows(self, name: str, *, until_ns: int | None = None) -> pl.DataFrame | None:
+        """All kept rows of a node, those stamped at or before ``until_ns``; None where none."""
+        rows = self._since(name, 0)[0]
+        if rows is None or until_ns is None:
+            return rows
+        return rows.filter(pl.col(time_column(rows)).to_physical() <= until_ns)
+
+    def news(self, seen: dict[str, int]) -> News:
+        """What came after the counts of ``seen``, which move on."""
+        rows: dict[str, pl.DataFrame] = {}
+        skipped = 0
+        for name in tuple(self._count):
+            new, missed, count = self._since(name, seen.get(name, 0))
+            seen[name] = count
+            skipped += missed
+            if new is not None:
+                rows[name] = new
+        with self._lock:
+            said = dict(self._upto), tuple(self._failures), dict(self._feeds)
+            lags = sorted(self._lags)
+        return News(rows, said[0], skipped, said[1], said[2], _lag(lags))
+
+    def _since(self, name: str, seen: int) -> tuple[pl.DataFrame | None, int, int]:
+        """Rows after the first ``seen``, how many of them are gone, and the count of all."""
+        with self._lock:
+            pieces, count = list(self._kept.get(name, ())), self._count.get(name, 0)
+        new = [
+            piece.slice(max(seen - before, 0))
+            for before, piece in pieces
+            if before + piece.height > seen
+        ]
+        if not new:
+            return None, 0, count
+        rows = pl.concat(new)
+        return rows, count - seen - rows.height, count
+
+
+class Reader:
+    """One screen's place on the board."""
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        self._seen: dict[str, int] = {}
+
+    def take(self) -> News:
+        """What is new since the last call."""
+        return self.board.news(self._seen)
+
+
+def _lag(lags: list[float]) -> Lag:
+    if not lags:
+        return Lag(float("nan"), float("nan"), float("nan"), 0)
+    return Lag(lags[len(lags) // 2], lags[int(0.99 * (len(lags) - 1))], lags[-1], len(lags))
