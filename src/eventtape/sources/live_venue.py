@@ -35,8 +35,11 @@ class Read(NamedTuple):
 
 
 class Venue(Protocol):
-    """One venue's protocol. ``read`` raises :class:`~eventtape.errors.InputError` on a frame that
-    cannot be read, which is counted and kept aside and does not end the connection."""
+    """One venue's protocol.
+
+    ``read`` raises :class:`~eventtape.errors.InputError` on a frame that cannot be read, which is
+    counted and kept aside and does not end the connection.
+    """
 
     name: str
     url: str  # wss://..., configurable so that tests serve it from the loopback
