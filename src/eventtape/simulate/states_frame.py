@@ -19,7 +19,7 @@ from eventtape.arrays import FloatArray
 from eventtape.simulate.two_states import DAY, Span, TwoStates, two_states
 from eventtape.tape import check_options
 
-__all__ = ["UNDERLYING", "StatesFrame", "states_frame"]
+__all__ = ["UNDERLYING", "StatesFrame", "chain_rows", "states_frame"]
 
 UNDERLYING = "SIM"
 _YEAR_NS = 365 * 86_400 * 10**9
@@ -62,7 +62,7 @@ def states_frame(
         excess_kurtosis=excess_kurtosis,
     )
     rng = np.random.default_rng([seed, 1])
-    frame = check_options(pl.concat(_both_rights(made, rng)))
+    frame = chain_rows(made, rng)
     p = made.probability
     quotes = pl.DataFrame(
         {
@@ -83,6 +83,11 @@ def states_frame(
         f"snapshots while the probability goes from {p[0]:.2f} to {p[-1]:.2f}"
     )
     return StatesFrame(frame, quotes, made, happened, price, at_ns, truth)
+
+
+def chain_rows(made: TwoStates, rng: np.random.Generator) -> pl.DataFrame:
+    """Quotes of both rights at every strike and snapshot, the other right drawn from ``rng``."""
+    return check_options(pl.concat(_both_rights(made, rng)))
 
 
 def _both_rights(made: TwoStates, rng: np.random.Generator) -> list[pl.DataFrame]:

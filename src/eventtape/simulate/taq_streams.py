@@ -36,6 +36,7 @@ from eventtape.simulate.taq_market import FACTORS, SESSION, TaqConfig, draw_beta
 __all__ = [
     "StreamBatch",
     "StreamTruth",
+    "factor_weights",
     "stream_batches",
     "stream_frame",
     "stream_truth",
@@ -97,7 +98,7 @@ def stream_truth(config: TaqConfig) -> StreamTruth:
         rng.uniform(0.010, 0.030, n) / np.sqrt(SESSION),
         np.where(stale, 0.02, 0.4 + 0.6 * np.argsort(np.argsort(cap)) / n),
         stale,
-        _weights(cap, beta),
+        factor_weights(cap, beta),
     )
 
 
@@ -150,7 +151,8 @@ def stream_frame(batch: StreamBatch) -> pl.DataFrame:
     ).with_columns(pl.col("ts").cast(pl.Datetime("ns", "UTC")))
 
 
-def _weights(cap: FloatArray, beta: FloatArray) -> FloatArray:
+def factor_weights(cap: FloatArray, beta: FloatArray) -> FloatArray:
+    """Weights ``(n_names, 5)`` whose portfolios earn the factors, given caps and betas."""
     A = np.column_stack([np.ones(cap.size), beta])
     start = np.empty_like(beta)
     start[:, 0] = cap

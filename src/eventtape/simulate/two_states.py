@@ -34,7 +34,7 @@ from eventtape.estimators.pricing.gram_charlier import (
     is_law,
 )
 
-__all__ = ["DAY", "WEEKS", "StatesTruth", "TwoStates", "two_states"]
+__all__ = ["DAY", "WEEKS", "Span", "StatesTruth", "TwoStates", "two_states"]
 
 _YEAR_NS = 365 * 86_400 * 10**9
 _NOON_NS = 1_730_808_000 * 10**9  # 2024-11-05 12:00Z
@@ -114,6 +114,7 @@ def two_states(
     reach: float = 0.5,
     forward: float = 100.0,
     start_ns: int = _NOON_NS,
+    path: FloatArray | None = None,
 ) -> TwoStates:
     """Snapshots of one expiry under two known states, drawn from ``seed``. Simulated.
 
@@ -139,6 +140,9 @@ def two_states(
         How many, over how many standard deviations to either side of the first forward.
     tick, half_spread, displacement, memory_share, memory, reach
         Of the quotes, as above.
+    path
+        The pricing probability at the snapshots ``(n_times,)``, inside (0, 1), in place of the
+        bridge: a night whose news something else has drawn.
     """
     _check(span, p_start, p_end, memory_share, memory, skewness, excess_kurtosis)
     _check(span, p_start, p_end, memory_share, memory, skewness + skew_drift, excess_kurtosis)
@@ -146,7 +150,7 @@ def two_states(
     n = span.n_times
     step = span.step_days / 365.0
     tau = np.asarray(span.days_to_expiry / 365.0 - step * np.arange(n), np.float64)
-    pi = _bridge(n, p_start, p_end, p_restless, rng)
+    pi = _bridge(n, p_start, p_end, p_restless, rng) if path is None else _given(path, n)
     d = np.cumsum(np.r_[0.0, drift * rng.standard_normal(n - 1)])
     d += delta - d.mean()
     news = np.cumsum(np.r_[0.0, span.spot_vol * math.sqrt(step) * rng.standard_normal(n - 1)])
@@ -202,6 +206,13 @@ def _check(
         raise InputError("a memory share in [0, 1], memory in [0, 1)", met=(memory_share, memory))
     if not is_law(skewness, excess_kurtosis):
         raise InputError("a shape that is a law", met=(skewness, excess_kurtosis))
+
+
+def _given(path: FloatArray, n: int) -> FloatArray:
+    pi = np.asarray(path, np.float64)
+    if pi.shape != (n,) or not ((pi > 0.0) & (pi < 1.0)).all():
+        raise InputError(f"a probability inside (0, 1) at each of {n} snapshots", met=pi.shape)
+    return pi
 
 
 def _bridge(
