@@ -10,27 +10,25 @@ is the state of every node after just that batch.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import csp
 from csp.impl.pulladapter import PullInputAdapter
-from csp.impl.pushadapter import PushInputAdapter
-from csp.impl.wiring import py_pull_adapter_def, py_push_adapter_def
+from csp.impl.wiring import py_pull_adapter_def
 
-from eventtape.errors import EventTapeError, StreamError
+from eventtape.errors import EventTapeError
+from eventtape.stream.csp_thread import FOREVER, STOP, CspThread
 from eventtape.stream.fold import Node, Program, Sink, Slice, advanced, entering, joined
 from eventtape.tape.batch import Batch
 
 __all__ = ["Live", "replay"]
 
 _FIRST = datetime(2000, 1, 1)  # noqa: DTZ001 - csp reads bare times as UTC; here it only counts
-_START_S = 30.0
 
 
-class _Pushed(NamedTuple):
+class _Cycle(NamedTuple):
     """One engine cycle: a batch, or None at the end; ``save`` asks for the states after it."""
 
     batch: Batch | None
@@ -63,13 +61,13 @@ def replay(
     """
     run = _Run(nodes, _begin(nodes, states), sink, None, None, set())
 
-    def cycles() -> Iterator[_Pushed]:
+    def cycles() -> Iterator[_Cycle]:
         for batch in batches:
-            yield _Pushed(batch)
+            yield _Cycle(batch)
         if finish:
-            yield _Pushed(None)
+            yield _Cycle(None)
 
-    csp.run(_graph, run, _pulled(cycles()), starttime=_FIRST, endtime=timedelta(days=36_500))
+    csp.run(_graph, run, _counted(cycles()), starttime=_FIRST, endtime=FOREVER)
     return run.held
 
 
@@ -92,92 +90,49 @@ class Live:
         saved: Callable[[int, Mapping[str, Any]], None] | None = None,
         failed: Callable[[str, EventTapeError, Batch | None], None] | None = None,
     ) -> None:
-        self._run = _Run(nodes, _begin(nodes, states), sink, saved, failed, set())
-        self._door: list[_Door] = []
-        self._ready = threading.Event()
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, name="eventtape-engine", daemon=True)
+        self._run = run = _Run(nodes, _begin(nodes, states), sink, saved, failed, set())
+        self._engine = CspThread(lambda cycles: _graph(run, cycles), "eventtape-engine")
 
     def start(self) -> None:
         """Start the engine; returns once it takes batches."""
-        self._thread.start()
-        if not self._ready.wait(_START_S) or self._error is not None:
-            raise StreamError(f"the engine did not start within {_START_S:g} s") from self._error
+        self._engine.start()
 
     def push(self, batch: Batch, *, save: bool = False) -> None:
         """Hand over a batch; returns at once. Order is kept, none is merged or dropped."""
-        self._check()
-        self._door[0].push_tick(_Pushed(batch, save))
+        self._engine.push(_Cycle(batch, save))
 
     def stop(self, *, finish: bool = False) -> dict[str, Any]:
         """The states once all that was pushed is done; ``finish`` settles the end of the tape."""
-        self._check()
         if finish:
-            self._door[0].push_tick(_Pushed(None))
-        self._door[0].push_tick(_STOP)
-        self._thread.join()
-        self._check()
+            self._engine.push(_Cycle(None))
+        self._engine.stop()
         return self._run.held
 
     @property
     def alive(self) -> bool:
         """Whether the engine still takes batches."""
-        return self._thread.is_alive() and self._error is None
-
-    def _check(self) -> None:
-        if self._error is not None:
-            raise StreamError(f"the engine stopped: {self._error}") from self._error
-
-    def _work(self) -> None:
-        try:
-            csp.run(
-                _graph,
-                self._run,
-                _pushed(self._door, self._ready, push_mode=csp.PushMode.NON_COLLAPSING),
-                starttime=datetime.now(UTC).replace(tzinfo=None),
-                endtime=timedelta(days=36_500),
-                realtime=True,
-            )
-        except BaseException as error:  # noqa: BLE001 - carried to whoever pushes or stops
-            self._error = error
-            self._ready.set()
-
-
-_STOP = _Pushed(None, save=True)  # no batch has states to save at the end: it means stop
-
-
-class _Door(PushInputAdapter):
-    def __init__(self, door: list[_Door], ready: threading.Event) -> None:
-        super().__init__()
-        self._door, self._ready = door, ready
-
-    def start(self, starttime: datetime, endtime: datetime) -> None:
-        self._door.append(self)
-        self._ready.set()
+        return self._engine.alive
 
 
 class _Counted(PullInputAdapter):
     """Each value one microsecond after the last: csp's clock counts cycles."""
 
-    def __init__(self, cycles: Iterator[_Pushed]) -> None:
+    def __init__(self, cycles: Iterator[_Cycle]) -> None:
         super().__init__()
         self._cycles, self._count = cycles, 0
 
-    def next(self) -> tuple[datetime, _Pushed] | None:
+    def next(self) -> tuple[datetime, _Cycle] | None:
         value = next(self._cycles, None)
         self._count += 1
         return None if value is None else (_FIRST + timedelta(microseconds=self._count), value)
 
 
-_pushed = py_push_adapter_def(
-    "_pushed", _Door, csp.ts[object], memoize=False, door=object, ready=object
-)
-_pulled = py_pull_adapter_def("_pulled", _Counted, csp.ts[object], memoize=False, cycles=object)
+_counted = py_pull_adapter_def("_counted", _Counted, csp.ts[object], memoize=False, cycles=object)
 
 
-def _cycle(run: _Run, node: Node, cycle: _Pushed, said: list[Slice]) -> Slice | None:
+def _cycle(run: _Run, node: Node, cycle: Any, said: list[Slice]) -> Slice | None:
     """One fold's part in one engine cycle."""
-    if cycle is _STOP or node.name in run.dead:
+    if cycle is STOP or node.name in run.dead:
         return None
     batch = cycle.batch
     new = joined(() if node.feeds else said)
@@ -216,11 +171,8 @@ def _end_of_cycle(
     cycles: csp.ts[object],
     after: [csp.ts[object]],
 ) -> None:
-    if csp.ticked(cycles):
-        if cycles is _STOP:
-            csp.stop_engine()
-        elif cycles.save and run.saved is not None:
-            run.saved(cycles.batch.number, dict(run.held))
+    if csp.ticked(cycles) and cycles is not STOP and cycles.save and run.saved is not None:
+        run.saved(cycles.batch.number, dict(run.held))
 
 
 @csp.graph(memoize=False)
