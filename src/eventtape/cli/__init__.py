@@ -17,6 +17,7 @@ from eventtape.cli import (
     fetch_command,
     lake_command,
     leadership_command,
+    live_command,
     nbbo_command,
     states_command,
     sweeps_command,
@@ -44,6 +45,9 @@ app.command("universe")(universe_command.universe)
 app.command("features")(features_command.features)
 app.command("leadership")(leadership_command.leadership)
 app.command("nbbo")(nbbo_command.nbbo)
+app.command("replay")(live_command.replay)
+app.command("live")(live_command.live)
+app.command("dashboard")(live_command.dashboard)
 app.command("sweeps")(sweeps_command.sweeps)
 app.add_typer(lake_command.app, name="lake")
 

@@ -20,20 +20,11 @@ from rich.text import Text
 from eventtape.arrays import Status
 from eventtape.cli.terminal import NONE
 from eventtape.clock import SECOND, format_ns
+from eventtape.stream.answers import KEYS
 from eventtape.stream.board import Board, News
 
 __all__ = ["LiveScreen"]
 
-_KEYS = {
-    "probability": ("feed",),
-    "markets": ("market",),
-    "factors": ("factor",),
-    "scores": ("ticker",),
-    "density": ("chain",),
-    "states": ("chain", "method"),
-    "leadership": ("first", "second"),
-    "features": ("ticker",),
-}
 _STATE_STYLE = {"live": "green", "history": "cyan", "stale": "yellow", "down": "bold red"}
 _MOST = 12
 
@@ -68,7 +59,7 @@ class LiveScreen:
         return Group(*parts)
 
     def _keep(self, name: str, rows: pl.DataFrame) -> None:
-        keys = _KEYS.get(name)
+        keys = KEYS.get(name)
         if keys is None:
             return
         held = self._newest.setdefault(name, {})

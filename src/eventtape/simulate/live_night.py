@@ -17,7 +17,7 @@ import polars as pl
 from eventtape.arrays import FloatArray, IntArray
 from eventtape.clock import SECOND
 from eventtape.errors import InputError
-from eventtape.simulate.event_night import NIGHT_NS, NightTruth, event_night
+from eventtape.simulate.event_night import MARKETS, NIGHT_NS, NightTruth, event_night
 from eventtape.simulate.states_frame import chain_rows
 from eventtape.simulate.taq_day import TaqDay, taq_day
 from eventtape.simulate.taq_market import FACTORS
@@ -56,10 +56,10 @@ class LiveNight(NamedTuple):
 def live_night(
     seed: int,
     *,
-    minutes: float = 30.0,
+    minutes: float = 60.0,
     symbols: int = 40,
-    stock_quotes: int = 60_000,
-    stock_trades: int = 12_000,
+    stock_quotes: int = 120_000,
+    stock_trades: int = 24_000,
     quote_s: float = 2.0,
     chain_s: float = 15.0,
     strikes: int = 24,
@@ -72,8 +72,9 @@ def live_night(
     if minutes * 60.0 < 4.0 * chain_s:
         raise InputError("a night of four option snapshots or more", met=minutes, column="minutes")
     night = event_night(
-        seed, hours=minutes / 60.0, quote_s=quote_s, quote_noise=0.003, information=1.0
-    )
+        seed, markets=tuple(one._replace(tick_s=1.0) for one in MARKETS), hours=minutes / 60.0,
+        quote_s=quote_s, quote_noise=0.003, information=0.5,
+    )  # fmt: skip
     truth = night.truth
     markets = tuple(f for f in night.tape.of_kind("crypto", "currency", "future", "etf", "stock"))
     first = night.tape.feed("event")

@@ -15,6 +15,7 @@ __all__ = [
     "ANSWERS",
     "DENSITY",
     "FACTORS",
+    "KEYS",
     "LEADERSHIP",
     "MARKETS",
     "PROBABILITY",
@@ -125,6 +126,19 @@ ANSWERS: Mapping[str, Schema] = {
     "states": STATES,
     "leadership": LEADERSHIP,
 }
+
+
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "probability": ("feed",),
+    "markets": ("market",),
+    "features": ("ticker",),
+    "factors": ("factor",),
+    "scores": ("ticker",),
+    "density": ("chain",),
+    "states": ("chain", "method"),
+    "leadership": ("first", "second"),
+}
+"""What a row of each answer is about; its newest row is what holds now."""
 
 
 def time_column(frame: pl.DataFrame) -> str:

@@ -1,0 +1,326 @@
+"""The commands ``replay``, ``live`` and ``dashboard``: one engine, three ways to feed it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from eventtape.cli import wiring
+from eventtape.errors import InputError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from eventtape.cli.live_run import Face
+    from eventtape.dashboard.about import About
+    from eventtape.frames.up_move_model import ScoredModel
+    from eventtape.stream.election_night import NightConfig
+    from eventtape.tape import Feed, Tape
+
+ScreenOption = Annotated[str, typer.Option(help="dashboard, terminal or none.")]
+HostOption = Annotated[str, typer.Option(help="Address to serve the page on.")]
+PortOption = Annotated[int, typer.Option(help="Port of the page; 0 takes a free one.")]
+TokenOption = Annotated[
+    str | None,
+    typer.Option(
+        envvar="EVENTTAPE_TOKEN", help="Secret of the page; needed beyond this machine.",
+    ),
+]  # fmt: skip
+ModelOption = Annotated[
+    str | None, typer.Option(help="Up-move model of the lake that scores every bucket.")
+]
+MODELS = "models"
+EveryOption = Annotated[str, typer.Option(help="Bucket of the stocks' features.")]
+LakeOption = Annotated[Path, typer.Option(help="Folder of the lake.")]
+
+
+def replay(
+    event: Annotated[str, typer.Option(help="Event to replay.")] = "us-election-2024",
+    speed: Annotated[str, typer.Option(help="Times market time, or max.")] = "60",
+    simulate: Annotated[
+        int | None, typer.Option(help="Replay a simulated night of this seed.", min=0)
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of real data.")] = None,
+    lake: LakeOption = Path("lake"),
+    screen: ScreenOption = "dashboard",
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 0,
+    token: TokenOption = None,
+    every: EveryOption = "1m",
+    model: ModelOption = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="As fast as it goes; print the last answers as JSON.")
+    ] = False,
+) -> None:
+    """Replay an event's tape through the live engine at any speed, on a page or in a terminal."""
+    from eventtape.stream.board import Board
+    from eventtape.stream.election_night import election_night
+    from eventtape.stream.live import LiveRun
+    from eventtape.stream.paced import PacedSource, tape_batches
+    from eventtape.stream.unkept import Unkept
+
+    times = _speed(speed)
+    tape, about, config = _stored(event, simulate, data, lake, every, _model(model, lake))
+    program = election_night(tape.feeds, config)
+    batches = tape_batches(tape, span_ns=round(config.lateness_s * 1e9))
+    if as_json:
+        _as_json(program, batches, about)
+        return
+    from eventtape.cli.live_run import shown, watched
+
+    face = _face(screen, host, port, token)
+    board, unkept = Board(), Unkept()
+    source = PacedSource(batches, tape.feeds, speed=times, start_ns=about.start_ns)
+    run = LiveRun(
+        program, [source], journal=unkept, snapshots=unkept, board=board, beat_s=None
+    )  # fmt: skip
+    with shown(board, about, face), run:
+        watched(run, face, ends="the tape has ended")
+
+
+def live(
+    feed: Annotated[
+        list[str],
+        typer.Option(
+            help="venue:code or label=venue:code, venue one of kalshi, polymarket, binance, "
+            "deribit, polygon; may be given again."
+        ),
+    ],
+    run: Annotated[str, typer.Option(help="Name of the run; the same name goes on with it.")],
+    primary: Annotated[
+        str | None, typer.Option(help="Feed of the event's probability; the first by default.")
+    ] = None,
+    title: Annotated[str, typer.Option(help="What the page is headed.")] = "Live",
+    outcome: Annotated[str, typer.Option(help="What the probability is of.")] = "the outcome",
+    lake: LakeOption = Path("lake"),
+    screen: ScreenOption = "dashboard",
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 0,
+    token: TokenOption = None,
+    every: EveryOption = "1m",
+    step_s: Annotated[float, typer.Option(help="Grid of markets and leadership, seconds.")] = 10.0,
+    horizon_s: Annotated[float, typer.Option(help="Horizon of the gaps, seconds.")] = 600.0,
+    weights: Annotated[
+        Path | None, typer.Option(help="CSV or Parquet: symbol, factor, weight.")
+    ] = None,
+    model: ModelOption = None,
+    publish: Annotated[
+        str | None, typer.Option(help="Publish every batch: kafka://host:port/topic.")
+    ] = None,
+    seal: Annotated[
+        bool, typer.Option(help="When it stops, write the run to the lake as a dataset.")
+    ] = True,
+) -> None:
+    """Run the event live: journal every batch, then show it; a restart goes on where it stopped."""
+    from eventtape.cli import live_feeds, live_run
+    from eventtape.stream.election_night import election_night
+
+    face = _face(screen, host, port, token)
+    wanted = [live_feeds.asked(text) for text in feed]
+    sources = live_feeds.sources_of(wanted, live_feeds.from_environment())
+    feeds = [one for source in sources for one in source.feeds]
+    first = primary or _first_probability(feeds)
+    folder = live_run.run_folder(lake, run)
+    options = live_run.begun_with(
+        folder,
+        {
+            "title": title,
+            "outcome": outcome,
+            "primary": first,
+            "every": every,
+            "step_s": step_s,
+            "horizon_s": horizon_s,
+            "weights": None if weights is None else str(weights),
+            "model": model,
+        },
+    )
+    program = election_night(feeds, _config(options, lake))
+    live_run.keep_running(
+        folder, program, sources, _about(run, options), face, publish=publish
+    )  # fmt: skip
+    if seal:
+        live_run.seal_run(lake, run)
+
+
+def dashboard(
+    run: Annotated[str, typer.Argument(help="A run in the lake, going on or over.")],
+    lake: LakeOption = Path("lake"),
+    follow: Annotated[
+        bool, typer.Option(help="Go on with what the run writes from now on.")
+    ] = True,
+    screen: ScreenOption = "dashboard",
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 0,
+    token: TokenOption = None,
+) -> None:
+    """Show a run that another process writes, or one that is over: history, then as it grows."""
+    from eventtape.cli.live_run import run_folder, saved_options, shown, watched
+    from eventtape.store.journal_tail import JournalTail
+    from eventtape.stream.board import Board
+    from eventtape.stream.election_night import election_night
+    from eventtape.stream.live import LiveRun
+    from eventtape.stream.unkept import Unkept
+
+    face = _face(screen, host, port, token)
+    folder = run_folder(lake, run)
+    options = saved_options(folder)
+    if options is None:
+        known = sorted(path.parent.name for path in (lake / "journal").glob("*/run.json"))
+        raise InputError(f"a run among {', '.join(known) or 'none'}", met=run)
+    source = JournalTail(folder, follow=follow)
+    board, unkept = Board(), Unkept()
+    going = LiveRun(
+        election_night(source.feeds, _config(options, lake)), [source],
+        journal=unkept, snapshots=unkept, board=board, beat_s=None,
+    )  # fmt: skip
+    with shown(board, _about(run, options), face), going:
+        watched(going, face, ends="the journal has ended")
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float("inf") if text == "max" else float(text)
+    except ValueError:
+        speed = -1.0
+    if not speed > 0.0:
+        raise InputError("a speed above 0, or max", met=text, column="--speed")
+    return speed
+
+
+def _face(screen: str, host: str, port: int, token: str | None) -> Face:
+    from eventtape.cli.live_run import Face, Screen
+
+    if screen not in set(Screen):
+        raise InputError(f"one of {', '.join(Screen)}", met=screen, column="--screen")
+    return Face(Screen(screen), host, port, token)
+
+
+def _about(key: str, options: Mapping[str, Any]) -> About:
+    from eventtape.dashboard.about import About
+
+    title, outcome, primary = (str(options[name]) for name in ("title", "outcome", "primary"))
+    return About(key, title, outcome, primary, start_ns=options["begun_ns"])
+
+
+def _config(options: Mapping[str, Any], lake: Path) -> NightConfig:
+    """The graph of a run, from the options it was started with."""
+    from eventtape.stream.election_night import NightConfig
+
+    weights = options["weights"]
+    return NightConfig(
+        primary=options["primary"],
+        start_ns=options["begun_ns"],
+        every=options["every"],
+        step_s=options["step_s"],
+        horizon_s=options["horizon_s"],
+        weights=None if weights is None else _weights(Path(weights)),
+        model=_model(options["model"], lake),
+    )
+
+
+def _first_probability(feeds: list[Feed] | tuple[Feed, ...]) -> str:
+    from eventtape.tape import PROBABILITY
+
+    found = [feed.label for feed in feeds if feed.record is PROBABILITY]
+    if not found:
+        raise InputError("a feed of a probability", met=[feed.label for feed in feeds])
+    return found[0]
+
+
+def _stored(
+    event: str,
+    simulate: int | None,
+    data: Path | None,
+    lake: Path,
+    every: str,
+    model: ScoredModel | None,
+) -> tuple[Tape, About, NightConfig]:
+    """The tape, what to call it, and the options that fit its pace."""
+    from eventtape.dashboard.about import About
+    from eventtape.store import Lake
+    from eventtape.stream.election_night import NightConfig
+    from eventtape.studies import event_named
+    from eventtape.studies.events import SIMULATED
+
+    if simulate is not None:
+        from eventtape.simulate.live_night import live_night
+
+        night = live_night(simulate)
+        start, end = int(night.truth.ts[0]), int(night.truth.ts[-1])
+        about = About(
+            SIMULATED.key, f"{SIMULATED.title} {simulate}", SIMULATED.outcome, "event",
+            simulated=True, start_ns=start, end_ns=end, notes=(SIMULATED.note,),
+        )  # fmt: skip
+        config = NightConfig(
+            primary="event", start_ns=start, step_s=10.0, horizon_s=240.0, lead_s=60.0,
+            chain_s=15.0, snapshot_s=60.0, every=every, lateness_s=1.0, quiet_s=None,
+            weights=night.weights, model=model,
+        )  # fmt: skip
+        return night.tape, about, config
+    what = event_named(event)
+    tape = wiring.tape_of(what, data=data, lake=Lake(lake))
+    if tape is None:
+        error = InputError(f"data for {event}", met="no data folder and no fetched dataset")
+        error.add_note(f"Name a folder with --data, or run: eventtape fetch {what.dataset}")
+        error.add_note("Or replay a simulated night: eventtape replay --simulate 1")
+        raise error
+    notes = (what.note,) if what.note else ()
+    about = About(
+        what.key, what.title, what.outcome, what.primary, simulated=tape.simulated,
+        start_ns=what.start_ns, end_ns=what.end_ns, notes=notes,
+    )  # fmt: skip
+    config = NightConfig(
+        primary=what.primary, start_ns=what.start_ns, every=every, lateness_s=1.0, quiet_s=None,
+        model=model,
+    )  # fmt: skip
+    return _window(tape, what.start_ns - 3_600_000_000_000, what.end_ns), about, config
+
+
+def _window(tape: Tape, start_ns: int, end_ns: int) -> Tape:
+    import polars as pl
+
+    inside = pl.col("ts").to_physical().is_between(start_ns, end_ns)
+    feeds = (feed._replace(frame=feed.frame.filter(inside)) for feed in tape.feeds)
+    return tape._replace(feeds=tuple(feed for feed in feeds if feed.frame.height))
+
+
+def _model(name: str | None, lake: Path) -> ScoredModel | None:
+    if name is None:
+        return None
+    from eventtape.frames.up_move_model import from_json
+    from eventtape.store.models import read_model
+
+    return from_json(read_model(lake / MODELS, name), file=f"model {name}")
+
+
+def _weights(path: Path) -> pl.DataFrame:
+    import polars as pl
+
+    try:
+        frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError("a CSV or Parquet file of weights", met=str(error), file=path) from error
+    missing = {"symbol", "factor", "weight"} - set(frame.columns)
+    if missing:
+        met = frame.columns
+        raise InputError("columns symbol, factor, weight", met=met, file=path)
+    return frame.select("symbol", "factor", pl.col("weight").cast(pl.Float64))
+
+
+def _as_json(program: object, batches: object, about: About) -> None:
+    from eventtape.cli.live_run import newest
+    from eventtape.stream.graph import replay as run
+
+    answers: dict[str, list[pl.DataFrame]] = defaultdict(list)
+
+    def keep(name: str, answer: object, _batch: object) -> None:
+        rows = answer.frames.get(name)  # type: ignore[attr-defined]
+        if rows is not None and rows.height:
+            answers[name].append(rows)
+
+    run(program, batches, keep)  # type: ignore[arg-type]
+    print(newest(answers, about))  # type: ignore[arg-type]
