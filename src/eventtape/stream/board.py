@@ -8,6 +8,7 @@ does. The board keeps ``most_rows`` rows of each node for looking back.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -21,7 +22,7 @@ from eventtape.stream.fold import NEVER, Slice
 from eventtape.tape.batch import Batch
 from eventtape.tape.health import FeedHealth
 
-__all__ = ["Board", "Failure", "Lag", "News", "Reader"]
+__all__ = ["Board", "Failure", "Lag", "Metrics", "News", "Reader"]
 
 
 class Failure(NamedTuple):
@@ -41,6 +42,26 @@ class Lag(NamedTuple):
     batches: int
 
 
+class Metrics(NamedTuple):
+    """How the run itself is doing; counts since its start, NaN or -1 where there is nothing yet."""
+
+    waiting: int = 0  # batches received that are not in the journal yet
+    waiting_most: int = 0  # how many may wait before sources are slowed down
+    behind: int = 0  # batches in the journal that are not through the graph yet
+    batches: int = 0  # appended to the journal, beats included
+    rows: int = 0
+    batches_per_s: float = math.nan  # over the last seconds
+    rows_per_s: float = math.nan
+    append_ms: float = math.nan  # the slowest append of the last seconds
+    journal_bytes: int = 0
+    memory_bytes: int = -1  # resident, of this process
+    snapshot_number: int = -1  # the last batch that the newest snapshot holds
+    snapshot_age_s: float = math.nan
+    snapshot_bytes: int = 0
+    snapshot_ms: float = math.nan  # to pack and write it
+    message: str = ""  # what the run met that a reader should know, in words; plain text
+
+
 class News(NamedTuple):
     """What a reader has not seen: new rows by node, how far each has come, what was skipped."""
 
@@ -50,6 +71,7 @@ class News(NamedTuple):
     failures: tuple[Failure, ...]
     feeds: dict[str, FeedHealth]
     lag: Lag
+    metrics: Metrics = Metrics()  # of a run that sets none: what a run has at its start
 
 
 class Board:
@@ -63,6 +85,7 @@ class Board:
         self._upto: dict[str, int] = {}
         self._failures: list[Failure] = []
         self._feeds: dict[str, FeedHealth] = {}
+        self._metrics = Metrics()
         self._lags: deque[float] = deque(maxlen=4_096)
 
     def publish(self, name: str, answer: Slice, batch: Batch | None) -> None:
@@ -92,6 +115,11 @@ class Board:
         with self._lock:
             self._feeds.update({one.feed: one for one in feeds})
 
+    def set_metrics(self, metrics: Metrics) -> None:
+        """How the run is doing now."""
+        with self._lock:
+            self._metrics = metrics
+
     def reader(self) -> Reader:
         """A reader that has seen nothing yet."""
         return Reader(self)
@@ -115,8 +143,8 @@ class Board:
                 rows[name] = new
         with self._lock:
             said = dict(self._upto), tuple(self._failures), dict(self._feeds)
-            lags = sorted(self._lags)
-        return News(rows, said[0], skipped, said[1], said[2], _lag(lags))
+            lags, metrics = sorted(self._lags), self._metrics
+        return News(rows, said[0], skipped, said[1], said[2], _lag(lags), metrics)
 
     def _since(self, name: str, seen: int) -> tuple[pl.DataFrame | None, int, int]:
         """Rows after the first ``seen``, how many of them are gone, and the count of all."""

@@ -1,0 +1,68 @@
+"""Each row once: duplicates are left out by key, and the memory of them is bounded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from eventtape.errors import InputError
+from eventtape.stream.dedupe import Dedupe
+from eventtape.tape.batch import HISTORY, Batch, beat
+from stream.small_program import trades
+
+
+def batch(keys, feed="a"):
+    keys = np.asarray(keys, np.int64)
+    return Batch(
+        feed, "trade", trades(feed, np.arange(keys.size), np.arange(keys.size)), keys, HISTORY
+    )
+
+
+def test_rows_met_before_are_left_out_within_a_batch_and_across():
+    memory = Dedupe()
+    first = memory.fresh(batch([5, 7, 5, 9, 7]))
+    assert first.keys.tolist() == [5, 7, 9]
+    assert first.rows["trade_id"].to_list() == ["a0", "a1", "a3"]  # the first of each
+    again = memory.fresh(batch([9, 1, 5, 2]))
+    assert again.keys.tolist() == [1, 2]
+    assert again.rows["trade_id"].to_list() == ["a1", "a3"]
+    assert memory.fresh(batch([1, 2])) is None
+    assert memory.fresh(batch([1, 2], "b")).keys.tolist() == [1, 2]  # keys are a feed's own
+    assert memory.duplicates == {"a": 6}
+
+
+def test_a_batch_of_new_rows_and_a_beat_pass_as_they_are():
+    memory, whole = Dedupe(), batch(range(100))
+    assert memory.fresh(whole) is whole
+    tick = beat(3)
+    assert memory.fresh(tick) is tick
+    assert memory.fresh(tick) is tick
+    assert memory.fresh(batch([])) is None
+    assert memory.duplicates == {}
+
+
+def test_only_the_newest_keys_are_remembered():
+    memory = Dedupe(memory=3)
+    memory.fresh(batch([1, 2, 3, 4]))
+    assert memory.fresh(batch([2, 3, 4])) is None
+    assert memory.fresh(batch([1])).keys.tolist() == [1]  # forgotten; 2 goes now
+    assert memory.fresh(batch([3, 4, 1, 2])).keys.tolist() == [2]
+    with pytest.raises(InputError, match="at least 1 key"):
+        Dedupe(memory=0)
+
+
+def test_the_journals_tail_brings_the_memory_back():
+    rng = np.random.default_rng(2)
+    one, passed = Dedupe(memory=50), []
+    for _ in range(60):
+        fresh = one.fresh(batch(rng.integers(0, 90, 7)))
+        if fresh is not None:
+            passed.append(fresh)
+    other = Dedupe(memory=50)
+    for old in passed[-50:]:
+        other.remember(old)
+    for _ in range(20):
+        more = batch(rng.integers(0, 90, 7))
+        here, there = one.fresh(more), other.fresh(more)
+        assert (here is None) == (there is None)
+        assert here is None or here.keys.tolist() == there.keys.tolist()
