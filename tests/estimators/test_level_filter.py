@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -151,6 +152,59 @@ def test_batch_is_the_chain_of_steps_over_a_long_night(regular):
     ts, y, _ = walk(5000, q=1e-6, r=1e-4, seed=3, regular=regular)
     got, _ = by_steps(ts, y, 1e-6, 1e-4)
     np.testing.assert_array_equal(np.array(ll.batch(ts, y, q=1e-6, r=1e-4)[:4]), got)
+
+
+@given(
+    n=st.integers(2, 200),
+    seed=st.integers(0, 2**32 - 1),
+    q=st.sampled_from([0.0, 1e-8, 1e-6, 1e-3]),
+    regular=st.booleans(),
+    cuts=st.lists(st.integers(1, 199), max_size=6),
+)
+@settings(max_examples=40, **COMMON)
+def test_advance_is_batch_in_pieces_bit_for_bit(n, seed, q, regular, cuts):
+    """The state too is that of single steps; the pieces' likelihoods sum to the whole's."""
+    ts, y, _ = walk(n, q=q, r=1e-4, seed=seed, regular=regular)
+    want = ll.batch(ts, y, q=q, r=1e-4)
+    state, _ = ll.start(int(ts[0]), float(y[0]), q=q, r=1e-4)
+    ends = [1, *sorted({c for c in cuts if 1 < c < n}), n]
+    pieces = []
+    for low, high in itertools.pairwise(ends):
+        state, piece = ll.advance(state, ts[low:high], y[low:high])
+        pieces.append(piece)
+    for k in range(4):
+        met = np.concatenate([piece[k] for piece in pieces])
+        np.testing.assert_array_equal(met, want[k][1:])
+    total = sum(piece.log_likelihood for piece in pieces)
+    assert total == pytest.approx(want.log_likelihood, rel=1e-12, abs=1e-9)
+    _, stepped = by_steps(ts, y, q, 1e-4)
+    assert state == stepped
+
+
+def test_advance_leaves_its_state_and_takes_other_variances():
+    ts, y, _ = walk(40, q=1e-6, r=1e-4, seed=3)
+    state, _ = ll.start(int(ts[0]), float(y[0]), q=1e-6, r=1e-4)
+    before = [float(part[0]) for part in state[:3]]
+    one, _ = ll.advance(state, ts[1:20], y[1:20])
+    assert [float(part[0]) for part in state[:3]] == before
+    loud = one._replace(q=1e-2)
+    (_, answer), (_, want) = ll.advance(loud, ts[20:21], y[20:21]), ll.step(loud, ts[20], y[20])
+    assert (answer.mean[0], answer.sd[0], answer.innovation[0], answer.z[0]) == want
+
+
+@pytest.mark.parametrize(
+    ("ts", "y", "wanted"),
+    [
+        ([9, 11], [0.5, 0.5], "not before"),
+        ([11, 10], [0.5, 0.5], "do not fall"),
+        ([10, 11], [0.5, math.nan], "finite"),
+        ([], [], "one shape"),
+    ],
+)
+def test_advance_refuses_what_batch_does(ts, y, wanted):
+    state, _ = ll.start(10, 0.5, q=1e-6, r=1e-4)
+    with pytest.raises(InputError, match=wanted):
+        ll.advance(state, np.array(ts, np.int64), np.array(y))
 
 
 def test_a_state_is_not_changed_by_a_step():

@@ -1,0 +1,124 @@
+"""What the page is made of, from top to bottom: each part draws the answers of one node."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import polars as pl
+
+from eventtape.dashboard.about import About
+from eventtape.figures.live_density import LiveDensity
+from eventtape.figures.live_factors import LiveFactors
+from eventtape.figures.live_features import LiveFeatures
+from eventtape.figures.live_leadership import LiveLeadership
+from eventtape.figures.live_markets import LiveMarkets
+from eventtape.figures.live_parts import LiveFigure
+from eventtape.figures.live_probability import LiveProbability
+from eventtape.figures.live_scores import LiveScores
+from eventtape.figures.live_states import LiveStates
+
+__all__ = ["Part", "draw", "parts_of"]
+
+ROWS = 20_000
+
+
+class Part(NamedTuple):
+    """A section of the page."""
+
+    key: str  # the node it draws, and its anchor on the page
+    title: str
+    words: str  # what a reader sees there, and in which units
+    empty: str  # what is said before the first row
+    figure: LiveFigure
+    behind: tuple[str, ...]  # the node and those it reads: where one stops, this stops
+    most: int = ROWS  # rows drawn at once
+    chained: bool = False  # one underlying at a time
+
+
+def parts_of(about: About) -> tuple[Part, ...]:
+    """The parts of a page about this event, with figures that nothing is drawn in yet."""
+    simulated = about.simulated
+    return (
+        Part(
+            "probability",
+            "Probability",
+            f"The probability that {about.outcome}: quotes as they come, the filtered mean with "
+            "two standard deviations either side, and the moves that are more than noise.",
+            "no ticks for this event yet",
+            LiveProbability(outcome=about.outcome, simulated=simulated),
+            ("probability",),
+        ),
+        Part(
+            "markets",
+            "Markets against the event",
+            f"Each market's log return in percent beside the one that {about.primary} alone would "
+            "have given, with its 95% interval.",
+            "no market has been held against the probability yet",
+            LiveMarkets(simulated=simulated),
+            ("markets",),
+        ),
+        Part(
+            "density",
+            "Density",
+            "What options say of the price at expiry: the risk-neutral density with its 95% band, "
+            "and the volatility at the forward.",
+            "no chain of options has given a density yet",
+            LiveDensity(simulated=simulated),
+            ("density",),
+            most=5_000,
+            chained=True,
+        ),
+        Part(
+            "states",
+            "Under either outcome",
+            "The mean price if the outcome happens and if it does not: what every law would allow, "
+            "and the joint fit where the data identify it.",
+            "no chain of options has been split by outcome yet",
+            LiveStates(simulated=simulated),
+            ("states", "density"),
+            most=5_000,
+            chained=True,
+        ),
+        Part(
+            "leadership",
+            "Who leads",
+            "An arrow from leader to follower for each pair that the latest window identifies.",
+            "no window is full yet",
+            LiveLeadership(simulated=simulated),
+            ("leadership",),
+        ),
+        Part(
+            "features",
+            "Features",
+            "A row a symbol: the mid lately, and each feature in standard deviations from its own "
+            "past.",
+            "no interval has closed yet",
+            LiveFeatures(simulated=simulated),
+            ("features",),
+        ),
+        Part(
+            "factors",
+            "Factor returns",
+            "Returns of the long-short factors, added up, in percent.",
+            "no step of the factors is complete yet",
+            LiveFactors(simulated=simulated),
+            ("factors", "features"),
+        ),
+        Part(
+            "scores",
+            "Model scores",
+            "The probability of an up-move by the trained model, given that there is a move, "
+            "beside the share of up-moves it was trained on.",
+            "no interval has been scored yet",
+            LiveScores(simulated=simulated),
+            ("scores", "features"),
+        ),
+    )
+
+
+def draw(part: Part, rows: pl.DataFrame, chain: str) -> None:
+    """Draw these rows and no others, of the chain where the part shows one at a time."""
+    if isinstance(part.figure, LiveDensity | LiveStates):
+        part.figure.show(rows, chain=chain)
+    else:
+        part.figure.show(rows)
