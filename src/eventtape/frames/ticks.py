@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -17,17 +16,20 @@ import polars as pl
 from eventtape.arrays import IntArray
 from eventtape.clock import MINUTE, duration_ns, format_ns
 from eventtape.errors import InputError
-from eventtape.estimators.microstructure import features, signing
-from eventtape.estimators.microstructure.features import Buckets, Features, FeatureState
-from eventtape.frames.signs import sign_ticks
+from eventtape.estimators.microstructure.features import Buckets
 from eventtape.frames.symbol_states import grown, numbered
-from eventtape.tape import asof, seconds, stream_clock
-from eventtape.tape.asof import Book
+from eventtape.frames.tick_fold import (
+    fold_ticks,
+    step_ticks,
+    tick_finish,
+    tick_options,
+    tick_start,
+    tick_table,
+)
+from eventtape.tape import seconds, stream_clock
 from eventtape.tape.paired import Order, as_order
 from eventtape.tape.seconds import Seconds
-from eventtape.tape.stream_clock import Reached
 from eventtape.tape.ticks import (
-    QuoteTicks,
     TradeTicks,
     quote_ticks,
     spans_of,
@@ -132,25 +134,6 @@ def nbbo_stream(
         yield _books(found, tuple(names), dtype)
 
 
-class Options(NamedTuple):
-    """How features are made; lengths of time in ns."""
-
-    buckets: Buckets
-    rule: str
-    latency_ns: int
-    window_ns: int
-
-
-class TickState(NamedTuple):
-    """All that the features of coming events depend on."""
-
-    names: tuple[str, ...]
-    reached: Reached
-    asof: asof.AsOfState
-    signs: signing.Memory
-    features: FeatureState
-
-
 def microstructure_features(
     trades: pl.DataFrame,
     quotes: pl.DataFrame,
@@ -173,7 +156,7 @@ def microstructure_features(
     and with one, events a day or more from its open are refused. ``threads`` share the tickers: as
     many as there are cores unless given.
     """
-    options = _options(every, session, rule, latency, window)
+    options = tick_options(every=every, session=session, rule=rule, latency=latency, window=window)
     quoted, traded = quote_ticks(quotes, threads=threads), trade_ticks(trades)
     for ticks in (quoted, traded):
         _one_day(ticks.ts, options.buckets)
@@ -183,9 +166,14 @@ def microstructure_features(
 
     def part(first: int, end: int) -> pl.DataFrame:
         mine = tuple(names[first:end])
-        state, closed = _step(_begin(options), _only(traded, mine), quoted, mine, options)
-        rest = features.finish(state.features, buckets=options.buckets)[1]
-        return pl.concat([_table(closed, mine), _table(rest, mine)])
+        at = {name: i for i, name in enumerate(mine)}
+        own = _only(traded, mine)
+        trade_at, quote_at = (
+            np.array([at.get(name, -1) for name in side.names], np.int64) for side in (own, quoted)
+        )
+        sides = (own, trade_at), (quoted, quote_at)
+        state, closed = fold_ticks(tick_start(options), mine, *sides, options)
+        return pl.concat([tick_table(closed, mine), tick_finish(state, options)])
 
     return pl.concat(run_groups(part, sizes, threads)).sort("ticker", "bucket")
 
@@ -210,36 +198,20 @@ def feature_stream(
     chunk, and every bucket that ends by the time reached is closed, the quiet tickers' too.
     Equal to the last bit whatever the chunks; memory holds one of them and one state a ticker.
     """
-    options = _options(every, session, rule, latency, window)
-    state = _begin(options)
-    rows = (0, 0)
+    options = tick_options(every=every, session=session, rule=rule, latency=latency, window=window)
+    state = tick_start(options)
     for trades, quotes in chunks:
-        traded = trade_ticks(trades, first_row=rows[0])
-        quoted = quote_ticks(quotes, first_row=rows[1])
-        present = tuple(dict.fromkeys((*quoted.names, *traded.names)))
-        state, closed = _step(state, traded, quoted, present, options, rows)
-        rows = (rows[0] + trades.height, rows[1] + quotes.height)
-        tables = [_table(closed, state.names)]
+        traded = trade_ticks(trades, first_row=state.rows[0])
+        quoted = quote_ticks(quotes, first_row=state.rows[1])
+        to_ns = None
         if as_order(order) == "time" and traded.ts.size + quoted.ts.size:
             to_ns = max(int(side.ts.max()) for side in (traded, quoted) if side.ts.size)
-            folds, closed = features.advance(state.features, to_ns, buckets=options.buckets)
-            reached = stream_clock.all_at(state.reached, to_ns)
-            state = state._replace(features=folds, reached=reached)
-            tables.append(_table(closed, state.names))
-        table = pl.concat(tables)
+        state, table = step_ticks(state, traded, quoted, options, upto_ns=to_ns)
         if table.height:
             yield table
-    closed = features.finish(state.features, buckets=options.buckets)[1]
-    if closed.bucket.size:
-        yield _table(closed, state.names)
-
-
-def _options(
-    every: str, session: tuple[int, int] | None, rule: str, latency: str, window: str
-) -> Options:
-    open_ns, close_ns = (None, None) if session is None else session
-    lengths = (duration_ns(text) for text in (latency, window))
-    return Options(Buckets(duration_ns(every), open_ns, close_ns), rule, *lengths)
+    table = tick_finish(state, options)
+    if table.height:
+        yield table
 
 
 def _one_day(ts: IntArray, buckets: Buckets) -> None:
@@ -251,11 +223,6 @@ def _one_day(ts: IntArray, buckets: Buckets) -> None:
     if abs(far - buckets.open_ns) >= _DAY:
         wanted = "events within a day of the open (one session at a time)"
         raise InputError(wanted, met=format_ns(far), column="ts")
-
-
-def _begin(options: Options) -> TickState:
-    folds = features.start(0, options.buckets)
-    return TickState((), stream_clock.start(0), asof.start(), signing.fresh(0), folds)
 
 
 def _only(trades: TradeTicks, names: tuple[str, ...]) -> TradeTicks:
@@ -282,67 +249,6 @@ def _only(trades: TradeTicks, names: tuple[str, ...]) -> TradeTicks:
     )
 
 
-def _step(
-    state: TickState,
-    trades: TradeTicks,
-    quotes: QuoteTicks,
-    present: tuple[str, ...],
-    options: Options,
-    rows: tuple[int, int] | None = None,
-) -> tuple[TickState, Features]:
-    """Match, sign, fold the symbols ``present``: the state and the buckets they closed.
-
-    ``rows`` are the trades and quotes of earlier chunks; without them there was none.
-    """
-    numbers = {name: i for i, name in enumerate(state.names)}
-    numbered(numbers, present)
-    traded = numbered(numbers, trades.names)
-    names = tuple(numbers)
-    new = len(names) - len(state.names)
-    reached = grown(state.reached, stream_clock.start(new))
-    if rows is not None:
-        quoted = numbered(numbers, quotes.names)
-        reached = stream_clock.forward(
-            reached, (quotes, quoted, rows[1]), (trades, traded, rows[0])
-        )
-    present = tuple(sorted(present, key=numbers.__getitem__))
-    symbol = np.array([numbers[name] for name in present], np.int64)
-    quote_span = spans_of(quotes.names, quotes.start, present)
-    trade_span = spans_of(trades.names, trades.start, present)
-    held, met = asof.step(
-        state.asof,
-        symbol,
-        Book(quotes.ts, quotes.bid, quotes.ask),
-        quote_span,
-        trades.ts,
-        trade_span,
-        latency_ns=options.latency_ns,
-    )
-    memory, signs = sign_ticks(
-        grown(state.signs, signing.fresh(new)), trades, traded, met, options.rule
-    )
-    folded, closed = features.step(
-        grown(state.features, features.start(new, options.buckets)),
-        symbol,
-        features.QuoteRows(quote_span, quotes.ts, quotes.bid, quotes.ask),
-        features.TradeRows(
-            trade_span,
-            trades.ts,
-            trades.price,
-            trades.size,
-            trades.iso,
-            trades.eligible,
-            signs.sign,
-            met.bid,
-            met.ask,
-            met.place,
-        ),
-        buckets=options.buckets,
-        window_ns=options.window_ns,
-    )
-    return TickState(names, reached, held, memory, folded), closed
-
-
 def _books(found: Seconds, names: tuple[str, ...], dtype: pl.DataType) -> pl.DataFrame:
     symbols = pl.Series("symbol", names, dtype=pl.String).cast(dtype)
     bid, bid_size, ask, ask_size = found.book
@@ -356,15 +262,4 @@ def _books(found: Seconds, names: tuple[str, ...], dtype: pl.DataType) -> pl.Dat
             "ask_size": ask_size,
             "age_s": found.age_s,
         }
-    )
-
-
-def _table(found: Features, names: tuple[str, ...]) -> pl.DataFrame:
-    ticker = pl.Series("ticker", names, dtype=pl.String).gather(found.symbol)
-    rest = pl.DataFrame(found._asdict()).drop("symbol", "bucket")
-    bucket = pl.Series("bucket", found.bucket).cast(TIME)
-    return (
-        pl.DataFrame([ticker, bucket])
-        .hstack(rest.get_columns())
-        .with_columns(pl.selectors.float().fill_nan(None))
     )

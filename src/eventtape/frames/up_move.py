@@ -43,6 +43,8 @@ class UpMove(NamedTuple):
     scores: Scores  # of the forecasts
     unchanged: float  # share of rows whose price stood still, which are in none of the above
     status: Status  # ok where the model and every fold's are
+    horizon_ns: int
+    price: str  # the column whose move is forecast
 
 
 def train_up_move(
@@ -101,7 +103,7 @@ def train_up_move(
     )
     status = walk.status if walk.status is not Status.OK else model.status
     share = np.nan if unchanged is None else float(unchanged)
-    return UpMove(model, columns, forecasts, judged, share, status)
+    return UpMove(model, columns, forecasts, judged, share, status, horizon_ns, price)
 
 
 def score(

@@ -38,6 +38,7 @@ __all__ = [
     "LevelFit",
     "LevelState",
     "Quote",
+    "advance",
     "batch",
     "fit",
     "log_likelihood",
@@ -102,6 +103,9 @@ def _gain(P: float, dt: float, q: float, r: float) -> tuple[float, float, float]
 
 @njit(cache=True)
 def _run(
+    before: int,
+    m: float,
+    P: float,
     ts: IntArray,
     y: FloatArray,
     q: float,
@@ -110,13 +114,14 @@ def _run(
     sd: FloatArray,
     innovation: FloatArray,
     z: FloatArray,
-) -> float:
-    m, P, P_before, dt_before = y[0], r, -1.0, -1.0
+) -> tuple[float, float]:
+    """On from mean ``m`` and variance ``P`` at ``before``; the variance at the end, the sum."""
+    P_before, dt_before = -1.0, -1.0
     K, after, S, root_after, root_S, log_S = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    mean[0], sd[0], innovation[0], z[0] = m, math.sqrt(P), np.nan, np.nan
     total = 0.0
-    for i in range(1, y.shape[0]):
-        dt = (ts[i] - ts[i - 1]) * 1e-9
+    for i in range(y.shape[0]):
+        dt = (ts[i] - before) * 1e-9
+        before = ts[i]
         if dt != dt_before or P_before != P:  # else the steady state: the same numbers again
             K, after, S = _gain(P, dt, q, r)
             root_after, root_S = math.sqrt(after), math.sqrt(S)
@@ -128,7 +133,7 @@ def _run(
         mean[i], sd[i], innovation[i] = m, root_after, v
         z[i] = v / root_S if S > 0.0 else np.nan
         total -= 0.5 * (_LOG_2PI + log_S + z[i] * z[i])
-    return total
+    return P, total
 
 
 @njit(cache=True)
@@ -182,8 +187,27 @@ def batch(ts: IntArray, y: FloatArray, *, q: float, r: float) -> Filtered:
     ts, y = _check(ts, y)
     _check_parameters(q, r)
     out = np.empty((4, y.shape[0]))
-    total = float(_run(ts, y, q, r, out[0], out[1], out[2], out[3]))
-    return Filtered(out[0], out[1], out[2], out[3], total)
+    out[:, 0] = y[0], math.sqrt(r), math.nan, math.nan
+    first = int(ts[0]), float(y[0]), float(r)
+    _, total = _run(*first, ts[1:], y[1:], float(q), float(r), *out[:, 1:])
+    return Filtered(out[0], out[1], out[2], out[3], float(total))
+
+
+def advance(state: LevelState, ts: IntArray, y: FloatArray) -> tuple[LevelState, Filtered]:
+    """The state after more quotes ``y`` at ``ts`` ``(n,)``, n >= 1, and the filter over them.
+
+    :func:`batch` in pieces, bit for bit, from a state of :func:`start`; ``log_likelihood`` is the
+    piece's own. The first of ``ts`` is not before the state's time. Q and R are the state's: one
+    with others (``state._replace(q=..., r=...)``) goes on from where the level is believed to be.
+    """
+    ts, y = _check(ts, y)
+    if ts[0] < state.ts[0]:
+        raise InputError("a time not before the last quote", met=int(ts[0]), row=1, column="ts")
+    out = np.empty((4, y.shape[0]))
+    at = int(state.ts[0]), float(state.mean[0]), float(state.variance[0])
+    P, total = _run(*at, ts, y, float(state.q), float(state.r), *out)
+    after = LevelState(ts[-1:].copy(), out[0, -1:].copy(), np.array([P]), state.q, state.r)
+    return after, Filtered(out[0], out[1], out[2], out[3], float(total))
 
 
 def log_likelihood(ts: IntArray, y: FloatArray, *, q: float, r: float) -> float:
