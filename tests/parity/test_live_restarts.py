@@ -18,7 +18,7 @@ from stream.live_parts import STORED
 from stream.parity_runs import plain
 from stream.small_program import small_batches
 
-ROWS, SEED = 300, 9
+ROWS, SEED = 150, 9
 
 # A parent that only imports forks a run a line. The source repeats rows as after a reconnect, and
 # every answer is printed as it comes; the packed states are written once the tape has ended.
@@ -94,7 +94,7 @@ def test_killed_runs_end_as_the_run_that_nobody_killed(tmp_path, forks):
     wanted = plain(STORED, batches)
     answers: dict[int, list] = {}
     rng = np.random.default_rng(4)
-    for kill_after in [*rng.integers(1, 150, 4).tolist(), None]:
+    for kill_after in [*rng.integers(1, 80, 3).tolist(), None]:
         assert not (tmp_path / "states").exists()
         for answer in answers_of_a_run(forks, tmp_path, kill_after):
             assert answers.setdefault(answer[0], answer) == answer  # met again after a restart

@@ -133,7 +133,21 @@ def test_a_jump_in_a_contracts_numbers_is_a_hole_and_other_contracts_are_none():
     assert venue.read(told(6), START).holes == ()
     assert venue.read(told(12), START).holes == ()
     venue.hello()
-    assert venue.read(told(60), START).holes == ()
+    assert venue.read(told(15), START).holes == ()
+    assert len(venue.read(told(60), START).holes) == 1
+
+
+def test_what_rest_brought_after_an_outage_is_no_hole_and_what_it_left_out_is(loopback, client):
+    venue = DeribitLive(base=loopback.base)
+    venue.read(told(0, 1), START)
+    venue.hello()
+    loopback.routes[BY_TIME] = by_time({0, 1, 3, 6, 4})
+    venue.backfill(client, FEED, START, START + MINUTE)
+    assert venue.read(told(9), START).holes == ()
+    assert len(venue.read(told(10), START).holes) == 1
+    loopback.routes[BY_NUMBER] = by_number(range(12))
+    (batch,) = venue.backfill(client, FEED, START, START + MINUTE)
+    assert "507" in batch.rows["trade_id"].to_list()
 
 
 def test_a_contract_long_silent_does_not_make_its_hole_long():

@@ -78,11 +78,11 @@ def ticker(ms, bid, ask, seq=None, **changes):
 
 
 def rest(numbers, page_rows=5):
-    """The service's trades, newest first and page by page."""
+    """The service's trades, newest first and page by page; its end taken as not included."""
 
     def answer(asked):
         low, high = int(asked.query["min_ts"]), int(asked.query["max_ts"])
-        found = [i for i in sorted(numbers, reverse=True) if low <= at(i) // SECOND <= high]
+        found = [i for i in sorted(numbers, reverse=True) if low * SECOND <= at(i) < high * SECOND]
         first = int(asked.query.get("cursor", 0))
         last = first + page_rows
         rows = [stored(i) for i in found[first:last]]
@@ -209,9 +209,10 @@ def test_a_jump_in_the_sequence_is_a_hole_in_every_contract_of_the_subscription(
     assert [hole.feed for hole in holes] == ["Kalshi A", "Kalshi B"]
     assert holes[0].from_ns == at(2) // MS * MS
     assert {hole.to_ns for hole in holes} == {at(5) // MS * MS}
-    assert venue.read(trade(4, seq=5), START).holes == ()
     assert venue.read(trade(5, seq=6), START).holes == ()
+    assert venue.read(trade(4, seq=5), START).holes == ()
     assert venue.read(trade(6, seq=7), START).holes == ()
+    assert len(venue.read(trade(8, seq=9), START).holes) == 2
     told = venue.read(ticker(START // MS, 40, 42, seq=1), START)
     assert told.holes == ()
     assert venue.read(ticker(START // MS, 40, 42, seq=4), START).holes[0].feed == "Kalshi A quotes"

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from eventtape.errors import FetchError, InputError
-from eventtape.sources.live_line import opened
+from eventtape.sources.live_line import Line, opened
 from eventtape.sources.live_rows import live_batch, parse_frame
 from eventtape.sources.live_socket import Limits, Socket
 from eventtape.sources.live_venue import Hole, Read
@@ -323,7 +323,7 @@ def test_other_feeds_do_not_wait_for_a_hole():
 
 def test_catching_up_twice_asks_from_where_the_first_began():
     late = threading.Event()
-    rest = rest_of(30)
+    rest = rest_of(23)
     whole = rest["/rows/a"]
     asked_from = []
 
@@ -431,6 +431,30 @@ def test_a_slow_reader_slows_the_line_and_loses_nothing():
         got = asyncio.run(read(socket))
     assert numbers(got) == list(range(n))
     assert max(batch.rows.height for batch in got[1:]) == most + 1
+
+
+def test_a_line_that_never_pauses_leaves_others_their_turn(monkeypatch):
+    class Buffered(Line):
+        def __init__(self):
+            self.rows = iter(range(30_000))
+
+        async def send(self, _):
+            pass
+
+        async def recv(self):
+            return frame(next(self.rows))  # a turn that comes to nobody ends in StopIteration
+
+    class Opened:
+        async def __aenter__(self):
+            return Buffered()
+
+        async def __aexit__(self, *error):
+            pass
+
+    monkeypatch.setattr("eventtape.sources.live_socket.opened", lambda *_: Opened())
+    with LiveServer([]) as server:
+        got = read_until(source(server), lambda got: len(got) >= 3)
+    assert numbers(got) == list(range(len(numbers(got))))
 
 
 def test_one_reader_at_a_time_and_another_afterwards():

@@ -186,6 +186,7 @@ def test_a_lost_message_is_a_hole_and_the_book_takes_the_venues_word():
         ("Polymarket", START, START + MS)
     ]
     assert (said.reconnect, said.batches[0].rows["bid"].to_list()) == ("", [0.42])
+    assert venue._books[YES.token_id].best() == (0.42, 0.5)
     # It agrees from here on, and a bid that is gone falls back to what is below it.
     gone = change("0.42", "0", best_bid="0.4", best_ask="0.5")
     said = venue.read(price_change(START + 2 * MS, [gone]), START + 2 * 60 * SECOND)
@@ -194,6 +195,16 @@ def test_a_lost_message_is_a_hole_and_the_book_takes_the_venues_word():
     left = price_change(START + 3 * MS, [change("0.2", "1", best_bid="0.3", best_ask="0.5")])
     said = venue.read(left, START + 2 * 60 * SECOND)
     assert (len(said.holes), said.batches[0].rows["bid"].to_list()) == (1, [0.3])
+    assert venue._books[YES.token_id].best() == (0.3, 0.5)
+
+
+def test_an_older_whole_book_and_the_books_of_an_old_connection_are_left():
+    venue = PolymarketLive([YES])
+    venue.read(book(START + 5 * MS, {0.4: 1}, {0.5: 1}), START)
+    assert venue.read(book(START + 3 * MS, {0.45: 1}, {0.48: 1}), START).batches == ()
+    venue.hello()
+    assert venue.read(price_change(START + 6 * MS, [change("0.45", "0")]), START).batches == ()
+    assert venue.read(book(START + 6 * MS, {0.4: 1}, {0.5: 1}), START).batches
 
 
 def test_a_venue_that_never_agrees_is_told_of_once_a_minute():

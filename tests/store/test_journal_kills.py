@@ -79,7 +79,7 @@ def killed_writer(forks, folder, appends: int, wait_s: float) -> int:
 
 def test_kill_after_kill_nothing_acknowledged_is_lost_or_doubled(tmp_path, forks):
     rng, batches, before = np.random.default_rng(8), small_batches(20, 6), -1
-    for appends in rng.integers(1, 40, 5).tolist():
+    for appends in rng.integers(1, 40, 4).tolist():
         acknowledged = killed_writer(forks, tmp_path, appends, rng.uniform(0.0, 0.02))
         assert acknowledged > before
         with Journal(tmp_path) as journal:

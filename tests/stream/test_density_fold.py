@@ -396,3 +396,33 @@ def test_a_fit_by_hand_from_the_rows_alone(quiet):
         discount=discount, tick=0.01,
     )  # fmt: skip
     assert equal(known["pdf"], law.pdf[::2])
+
+
+def test_a_forward_without_an_error_is_none(quiet):
+    frame = one_each(quiet[0])
+    two = sorted(frame["strike"].unique())[8:10]
+    paid = pl.col("strike").is_in(two)
+    locked = frame.with_columns(
+        bid=pl.when(paid).then(1.0), ask=pl.when(paid).then(1.0).otherwise("ask")
+    )
+    refused(locked, "not identified: parity leaves the forward no error, or none above 0")
+
+
+@pytest.mark.parametrize("seed", [137, 262, 291])
+def test_absurd_quotes_stop_nothing_and_no_number_is_made_of_them(seed, quiet):
+    frame = quiet[0]
+    rng = np.random.default_rng(seed)
+    hit = pl.Series(rng.random(frame.height) < rng.choice([0.1, 0.5, 1.0]))
+    noise = [pl.Series(np.exp(rng.normal(0.0, 4.0, frame.height))) for _ in "ab"]
+    bad = frame.with_columns(
+        pl.when(hit).then(one).otherwise(name).alias(name)
+        for name, one in zip(("bid", "ask"), noise, strict=True)
+    )
+    _, rows = answered(bad, DensityFold(("opt",), every_ns=STEP, refit_sds=0.01))
+    assert rows.height == 6
+    for row in rows.iter_rows(named=True):
+        law = [row[name] for name in ("mean", "sd", "vol", "vol_error")] + row["pdf_upper"]
+        if row["status"] == "ok":
+            assert np.isfinite(law).all()
+        else:
+            assert not np.isfinite(law).all()

@@ -83,7 +83,7 @@ def test_a_bucket_comes_with_the_first_slice_that_time_has_passed_it_by(day):
         if name == "features":
             said.append(answer)
 
-    from eventtape.stream.fold import run_plain  # noqa: PLC0415
+    from eventtape.stream.fold import run_plain
 
     nodes = feature_nodes(session=SESSION, lateness_ns=300 * SECOND)
     cut = batches(day, 80)

@@ -165,6 +165,25 @@ def test_a_silent_feed_leaves_the_others_their_window_and_comes_back_after_one(n
     np.testing.assert_array_equal(met[:until], alone.p_none[:until, 0])
 
 
+def test_one_feed_may_take_the_place_of_another(night):
+    """Between two measured rows: the sums are taken afresh though the panel is no larger."""
+    frames, records = night
+    at = pl.col("ts").to_physical()
+    swapped = {
+        "event": frames["event"],
+        "m0": frames["m0"].filter(at > T0 + 60 * SECOND),
+        "m1": frames["m1"].filter(at < T0 + 130 * SECOND),
+    }
+    fold = dataclasses.replace(FOLD, every=40)
+    rows = said(plain(program(fold), blocks_of(swapped, LATENESS, records=records)))
+    known = rows.filter(pl.col("p_none").is_finite())
+    pairs = known.select(((at - T0) // SECOND - 1).alias("row"), "second").rows()
+    assert pairs == [(80, "m1"), (120, "m1"), (160, "m0"), (200, "m0"), (240, "m0")]
+    x = levels_of(swapped, T0 + SECOND * np.arange(1, 242))[161 - fold.window :, :2]
+    wanted = rolling_pairs.batch(x, fold.window, every=40)
+    np.testing.assert_array_equal(known["p_none"].to_numpy()[2:], wanted.p_none[:, 0])
+
+
 def test_a_price_that_stands_still_is_not_resolved(night):
     frames, records = night
     slow = {**frames, "m1": frames["m1"].gather_every(3)}

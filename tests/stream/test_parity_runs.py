@@ -13,13 +13,13 @@ from stream.small_program import SMALL, small_batches
 
 
 def test_a_program_that_keeps_the_rules_passes_every_road():
-    ran = check_parity(SMALL, small_batches(400, 1))
-    assert ran.answers["sums", "sums"].height > 300
+    ran = check_parity(SMALL, small_batches(150, 1))
+    assert ran.answers["sums", "sums"].height > 250
     assert ran.states["sums"]["rows"] == ran.answers["sums", "sums"].height
 
 
 def test_live_stamps_and_beats_keep_parity():
-    check_parity(SMALL, small_batches(300, 2, live=True))
+    check_parity(SMALL, small_batches(100, 2, live=True), seeds=(1,))
 
 
 def test_rechunking_keeps_every_row_in_its_order():
@@ -84,4 +84,4 @@ class KeepsTheWrongThing(CountsSlices):
 def test_a_fold_that_breaks_a_rule_is_found(fold, met):
     nodes = (*SMALL, Node("bad", ("ordered",), fold))
     with pytest.raises(met[0], match=met[1]):
-        check_parity(nodes, small_batches(200, 5))
+        check_parity(nodes, small_batches(60, 5))

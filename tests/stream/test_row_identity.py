@@ -66,3 +66,15 @@ def test_the_journals_tail_brings_the_memory_back():
         here, there = one.fresh(more), other.fresh(more)
         assert (here is None) == (there is None)
         assert here is None or here.keys.tolist() == there.keys.tolist()
+
+
+def test_the_newest_keys_are_recalled_in_their_order():
+    memory, other = Dedupe(memory=4), Dedupe(memory=4)
+    memory.fresh(batch([1, 2, 3]))
+    memory.fresh(batch([4, 5], "b"))
+    newest = memory.newest(2)
+    assert {feed: keys.tolist() for feed, keys in newest.items()} == {"a": [2, 3], "b": [4, 5]}
+    other.recall(newest)
+    assert other.fresh(batch([3, 1])).keys.tolist() == [1]
+    assert other.fresh(batch([8, 9])).keys.tolist() == [8, 9]
+    assert other.fresh(batch([2])).keys.tolist() == [2]  # the oldest was forgotten first

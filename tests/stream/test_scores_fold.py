@@ -106,9 +106,9 @@ def answered(ran, model):
     ):
         price[name, at], forecast[name, at] = mid, q
         asked = (name, at - model.horizon_ns)
-        before, q = price.get(asked), forecast.get(asked, np.nan)
-        if mid is not None and before is not None and np.isfinite(q) and mid != before:
-            out.append((at, mid > before, q))
+        before, said = price.get(asked), forecast.get(asked, np.nan)
+        if mid is not None and before is not None and np.isfinite(said) and mid != before:
+            out.append((at, mid > before, said))
     ts, up, q = (np.array(column) for column in zip(*out, strict=True))
     return ts, up, q
 

@@ -25,7 +25,7 @@ __all__ = ["EVERYTHING", "NAMES", "ExportHandler", "csv_of", "everything"]
 
 EVERYTHING = "everything.zip"
 FEEDS = "feeds.csv"
-NODES = (*ANSWERS, "features")
+NODES = tuple(dict.fromkeys((*ANSWERS, "features", "live_scores")))
 NAMES = (EVERYTHING, FEEDS, *(f"{node}.csv" for node in NODES))
 _FORMULA = r"^[=+\-@\t\r]"
 

@@ -36,7 +36,7 @@ __all__ = ["Page", "page_maker"]
 _TICK_MS = 120
 _SLOWLY = 4  # tables and clocks every so many ticks
 _UNANSWERED = 2
-_FORGOTTEN_S = 5.0  # an answer that has not come by then will not
+_FORGOTTEN_S = 30.0  # an answer that has not come by then will not
 _DARK = "eventtape-dark"
 ICON = "data:image/svg+xml," + quote(
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">'
@@ -117,6 +117,7 @@ class Page:
             "markets": tables.market_rows(screen.latest.get("markets")),
             "states": tables.state_rows(screen.latest.get("states"), screen.chain),
             "leadership": tables.leadership_rows(pairs),
+            "live_scores": tables.live_score_rows(screen.latest.get("live_scores")),
             "scores": tables.score_rows(screen.latest.get("scores")),
         }
         self.wire.tables = {**self.wire.tables, **said}

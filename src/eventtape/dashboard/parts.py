@@ -46,7 +46,7 @@ def parts_of(about: About) -> tuple[Part, ...]:
             "two standard deviations either side, and the moves that are more than noise.",
             "no ticks for this event yet",
             LiveProbability(outcome=about.outcome, simulated=simulated),
-            ("probability",),
+            ("probability", "venues"),
         ),
         Part(
             "markets",
@@ -55,7 +55,7 @@ def parts_of(about: About) -> tuple[Part, ...]:
             "have given, with its 95% interval.",
             "no market has been held against the probability yet",
             LiveMarkets(simulated=simulated),
-            ("markets",),
+            ("markets", "prices"),
         ),
         Part(
             "density",
@@ -64,7 +64,7 @@ def parts_of(about: About) -> tuple[Part, ...]:
             "and the volatility at the forward.",
             "no chain of options has given a density yet",
             LiveDensity(simulated=simulated),
-            ("density",),
+            ("density", "chains"),
             most=5_000,
             chained=True,
         ),
@@ -75,7 +75,7 @@ def parts_of(about: About) -> tuple[Part, ...]:
             "and the joint fit where the data identify it.",
             "no chain of options has been split by outcome yet",
             LiveStates(simulated=simulated),
-            ("states", "density"),
+            ("states", "density", "chains"),
             most=5_000,
             chained=True,
         ),
@@ -85,7 +85,7 @@ def parts_of(about: About) -> tuple[Part, ...]:
             "An arrow from leader to follower for each pair that the latest window identifies.",
             "no window is full yet",
             LiveLeadership(simulated=simulated),
-            ("leadership",),
+            ("leadership", "prices"),
         ),
         Part(
             "features",
@@ -94,7 +94,7 @@ def parts_of(about: About) -> tuple[Part, ...]:
             "past.",
             "no interval has closed yet",
             LiveFeatures(simulated=simulated),
-            ("features",),
+            ("features", "ticks"),
         ),
         Part(
             "factors",
@@ -102,7 +102,7 @@ def parts_of(about: About) -> tuple[Part, ...]:
             "Returns of the long-short factors, added up, in percent.",
             "no step of the factors is complete yet",
             LiveFactors(simulated=simulated),
-            ("factors", "features"),
+            ("factors", "features", "ticks"),
         ),
         Part(
             "scores",
@@ -111,7 +111,7 @@ def parts_of(about: About) -> tuple[Part, ...]:
             "beside the share of up-moves it was trained on.",
             "no interval has been scored yet",
             LiveScores(simulated=simulated),
-            ("scores", "features"),
+            ("scores", "features", "ticks"),
         ),
     )
 

@@ -32,8 +32,9 @@ LATEST_BY = {
     "leadership": ("first", "second"),
     "factors": ("factor",),
     "scores": ("ticker",),
+    "live_scores": (),
 }
-"""What names a row of each node's table."""
+"""What names a row of each node's table; the last row of all where nothing does."""
 SILENT = ("stale", "down")
 _REST = 10.0  # times what it took to draw a part: none takes more than a tenth of the thread
 
@@ -180,6 +181,9 @@ class Screen:
         """Keep the last row of each name, and choose the first chain met."""
         by = LATEST_BY.get(name)
         if by is None or rows.is_empty():
+            return
+        if not by:
+            self.latest[name] = rows.tail(1)
             return
         known = [self.latest[name]] if name in self.latest else []
         whole = pl.concat([*known, rows.unique(by, keep="last", maintain_order=True)])

@@ -17,7 +17,6 @@ from bokeh.server.server import BaseServer
 from panel.io.application import build_applications
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
-from tornado.netutil import bind_sockets
 
 from eventtape.dashboard.about import About, checked
 from eventtape.dashboard.guard import Guard, check_bind
@@ -80,15 +79,11 @@ class Server:
         """
         if self.alive:
             return self
-        try:
-            sockets = bind_sockets(self.port, self.host)
-        except OSError as error:
-            met = f"{self.host}:{self.port}: {error.strerror}"
-            raise InputError("a host and a port that can be bound", met=met) from error
-        self.port, self._error = sockets[0].getsockname()[1], None
+        door = _bound(self.host, self.port)
+        self.port, self._error = door.getsockname()[1], None
         ready = threading.Event()
         self._thread = threading.Thread(
-            target=self._work, args=(sockets, ready), name="eventtape-dashboard", daemon=True
+            target=self._work, args=(door, ready), name="eventtape-dashboard", daemon=True
         )
         self._thread.start()
         if not ready.wait(_START_S) or self._error is not None:
@@ -104,15 +99,15 @@ class Server:
         self._thread.join()
         self._thread = self._loop = self._over = None
 
-    def _work(self, sockets: list[socket.socket], ready: threading.Event) -> None:
+    def _work(self, door: socket.socket, ready: threading.Event) -> None:
         try:
-            asyncio.run(self._serve(sockets, ready))
+            asyncio.run(self._serve(door, ready))
         except BaseException as error:  # noqa: BLE001 - carried to whoever starts it
             self._error = error
         finally:
             ready.set()
 
-    async def _serve(self, sockets: list[socket.socket], ready: threading.Event) -> None:
+    async def _serve(self, door: socket.socket, ready: threading.Event) -> None:
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
         app = Guarded(
             build_applications({"/": page_maker(self.board, self.about)}, title=self.about.title),
@@ -122,7 +117,7 @@ class Server:
             unused_session_lifetime_milliseconds=_UNWATCHED_MS,
         )
         http = HTTPServer(app)
-        http.add_sockets(sockets)
+        http.add_socket(door)
         running = BaseServer(IOLoop.current(), app, http)
         running.start()
         ready.set()
@@ -136,6 +131,18 @@ class Server:
             rest = asyncio.all_tasks() - {asyncio.current_task()}
             if rest:  # what is still being said to browsers that have gone
                 await asyncio.wait(rest, timeout=_REST_S)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A listening socket; an address that cannot be bound is an :class:`InputError`."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        door = socket.create_server((host, port), family=family)
+    except OSError as error:
+        met = f"{host}:{port}: {error.strerror}"
+        raise InputError("a host and a port that can be bound", met=met) from error
+    door.setblocking(False)
+    return door
 
 
 def serve(

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import polars as pl
 
 from eventtape.clock import SECOND, format_ns
 from eventtape.figures.live_leadership import LeadershipRow
-from eventtape.stream.board import News
+from eventtape.stream.board import Metrics, News
 from eventtape.tape.health import FeedHealth, FeedState
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "engine_facts",
     "feed_rows",
     "leadership_rows",
+    "live_score_rows",
     "market_rows",
     "score_rows",
     "stamp_words",
@@ -49,6 +51,9 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "leadership": (
         "First", "Second", "Leader", "Share of first", "Information share", "Component share",
         "p of no relation", "Verdict", "At",
+    ),
+    "live_scores": (
+        "Forecasts known", "Brier", "Brier of base rate", "Log loss", "Log loss of base rate", "At",
     ),
     "scores": ("Symbol", "Up-move", "Base rate", "At", "Verdict"),
 }  # fmt: skip
@@ -103,6 +108,7 @@ def engine_facts(news: News, skipped: int, screen_ms: float) -> Rows:
         ["Board to this browser and back", _milliseconds(screen_ms)],
         ["Rows skipped on this screen", f"{skipped:,} (the tape has them)" if skipped else "0"],
     ]
+    facts += _run_facts(news.metrics)
     facts += [
         [f"Node {text(failure.node)}", [f"■ stopped: {text(failure.message)}", "bad"]]
         for failure in news.failures
@@ -166,7 +172,42 @@ def score_rows(latest: pl.DataFrame | None) -> Rows:
     ]
 
 
-def _rows(latest: pl.DataFrame | None) -> Iterable[dict[str, object]]:
+def live_score_rows(rows: pl.DataFrame | None) -> Rows:
+    """How the model has done so far beside its base rate; less is better."""
+    last = None if rows is None else rows.tail(1)
+    names = ("brier", "brier_base", "log_loss", "log_loss_base")
+    return [
+        [f"{row['n']:,}", *(_score(row[name]) for name in names), f"{row['ts']:%H:%M:%S}"]
+        for row in _rows(last)
+    ]
+
+
+def _run_facts(run: Metrics) -> Rows:
+    """Queue, journal, snapshot and memory of the run behind the board."""
+    if run == Metrics():
+        return []  # the board is fed by something that keeps none of them
+    full = run.waiting_most > 0 and run.waiting >= run.waiting_most
+    queue = f"{run.waiting:,} of {run.waiting_most:,} batches"
+    age = run.snapshot_age_s
+    facts: Rows = [
+        ["Queue before the journal", [f"◆ full: {queue}", "warn"] if full else queue],
+        ["Queue before the graph", f"{run.behind:,} batches"],
+        ["Throughput", f"{_rate(run.batches_per_s)} batches/s, {_rate(run.rows_per_s)} rows/s"],
+        ["Journal", f"{run.batches:,} batches, {_bytes(run.journal_bytes)}"],
+        ["Slowest append lately", _milliseconds(run.append_ms)],
+        ["Newest snapshot", f"{age:,.0f} s old" if math.isfinite(age) else "none yet"],
+        [
+            "Snapshot's size and time",
+            f"{_bytes(run.snapshot_bytes)}, {_milliseconds(run.snapshot_ms)}",
+        ],
+        ["Memory", _bytes(run.memory_bytes)],
+    ]
+    if run.message:
+        facts.append(["The run says", [text(run.message), "warn"]])
+    return facts
+
+
+def _rows(latest: pl.DataFrame | None) -> Iterable[dict[str, Any]]:
     return () if latest is None else latest.iter_rows(named=True)
 
 
@@ -194,6 +235,11 @@ def _percent(value: object, *, signed: bool = True) -> str:
     return f"{number:+.2f}%" if signed else f"{number:.1f}%"
 
 
+def _score(value: object) -> str:
+    number = _known(value)
+    return f"{number:.4f}" if math.isfinite(number) else _NONE
+
+
 def _price(value: object) -> str:
     number = _known(value)
     if not math.isfinite(number):
@@ -209,6 +255,14 @@ def _milliseconds(value: float) -> str:
     if not math.isfinite(value):
         return _NONE
     return f"{value:,.1f} ms" if value < _THOUSAND else f"{value / _THOUSAND:,.1f} s"
+
+
+def _rate(value: float) -> str:
+    return f"{value:,.0f}" if math.isfinite(value) else _NONE
+
+
+def _bytes(count: int) -> str:
+    return _NONE if count < 0 else f"{count / 2**20:,.1f} MB"
 
 
 def _bad(count: int) -> Cell:

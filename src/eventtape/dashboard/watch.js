@@ -27,6 +27,8 @@ const watch = {heard: 0, leaving: false};  // heard: when the server last said s
   const lost = () => {
     if (gone || watch.leaving) return;
     gone = true;
+    const mode = document.getElementById("mode");
+    if (mode) { mode.textContent = "✕ Not connected"; mode.dataset.mode = "gone"; }
     say(`The server does not answer: what you see ${since()}. The page comes back by itself.`);
     setTimeout(knock, RETRY_MS);
   };

@@ -39,6 +39,7 @@ from eventtape.studies.densities_findings import price, width
 __all__ = ["LiveDensity"]
 
 _SHOWN = 2e-3  # of the highest: below that a density is a line along the axis
+_DRAWN = pl.col("pdf").list.len() > 0
 _NOW, _FIRST = "now", "first"
 
 
@@ -105,8 +106,7 @@ class LiveDensity(LiveFigure):
         if mine.is_empty():
             self.clear(f"no density of {self.chain} yet")
             return
-        found = mine.filter(status=str(Status.OK))
-        self._set_first(found.head(1))
+        self._set_first(mine.filter(_DRAWN).head(1))
         kept = thinned(mine, self.most)
         self._vol.data = self._vols(kept)
         self._band.show(*self._sides(kept))
@@ -121,7 +121,7 @@ class LiveDensity(LiveFigure):
         if mine.is_empty():
             return
         if not len(self._first.data["x"]):
-            self._set_first(mine.filter(status=str(Status.OK)).head(1))
+            self._set_first(mine.filter(_DRAWN).head(1))
         add_rows(self._vol, self._vols(mine), self.most)
         self._band.append(*self._sides(mine))
         self._set_now(mine.tail(1))
@@ -146,13 +146,15 @@ class LiveDensity(LiveFigure):
     def _set_now(self, row: pl.DataFrame) -> None:
         """The density of this row, or why there is none."""
         forward, quotes, status = row.select("forward", "quotes", "status").row(0)
-        points = _points(row if status == Status.OK else None)
+        points = _points(row)
         self._now.data = points
         drawn = bool(points["x"].size)
         set_entry(self._entries[_NOW], drawn, self._now_label)
         used = "" if quotes is None else f"{quotes} quotes, "
         at = price(forward) if forward is not None and math.isfinite(forward) else "—"
-        self.notes[0].head(safe(self.chain, 40), f"{at_words(row)}: {used}forward {at}")
+        reserved = "" if status == Status.OK or not drawn else f"\n{safe(status, 80)}"
+        line = f"{at_words(row)}: {used}forward {at}{reserved}"
+        self.notes[0].head(safe(self.chain, 40), line)
         self._forward.update(visible=drawn, location=forward if drawn else 0.0)
         self.notes[0].say("" if drawn else f"no density: {status}")
         vols = np.isfinite(self._vol.data["vol"])

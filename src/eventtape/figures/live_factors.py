@@ -102,7 +102,7 @@ class LiveFactors(LiveFigure):
         name = part["factor"][0]
         step = numbers(part, "simple_return")
         known = np.isfinite(step)
-        level = self._grown.get(name, 1.0) * np.cumprod(np.where(known, 1.0 + step, 1.0))
+        level = np.cumprod(np.r_[self._grown.get(name, 1.0), np.where(known, 1.0 + step, 1.0)])[1:]
         self._grown[name] = float(level[-1])
         grown = np.where(known, 100.0 * (level - 1.0), np.nan)
         return _columns(part.tail(most), grown[-most:])

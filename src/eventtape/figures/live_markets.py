@@ -173,7 +173,7 @@ class _Market:
         said = f"gap {percent_text(gap, Status.OK)}"
         said += f" ({interval_text(lower, upper)})" if math.isfinite(lower) else ""
         if status != Status.OK:
-            said = f"gap: — {safe(status, 40)}"
+            said = f"{said}, {safe(status, 60)}"
         self.notes.head(safe(self.name, 32), said)
         known = bool(np.isfinite(self._path.data["implied"]).any())
         set_entry(

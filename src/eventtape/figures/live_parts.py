@@ -99,9 +99,15 @@ class Notes:
     def __init__(self, fig: figure) -> None:
         self.fig = fig
         style.add_refusal(fig, "")
-        self.reason = cast("Label", fig.select_one({"name": "refusal"}))
+        labels = (part for part in fig.center if isinstance(part, Label))
+        self.reason = next(label for label in labels if label.name == "refusal")
         self._head, self._amiss = str(cast("Title", fig.title).text), ""
-        parts = (*fig.axis, *fig.grid, *fig.legend, *fig.select({"type": Span}))
+        parts = (
+            *fig.axis,
+            *fig.grid,
+            *fig.legend,
+            *(part for part in fig.center if isinstance(part, Span)),
+        )
         self._parts = [part for part in parts if part.visible]
 
     def head(self, title: str, line: str = " ") -> None:

@@ -43,17 +43,21 @@ _FILTERED, _BAND, _QUOTES = "filtered mean", "filtered mean ±2 sd", "quotes"
 
 
 class LiveProbability(LiveFigure):
-    """Rows of ``PROBABILITY``; the primary feed with its filter, the others as rings."""
+    """Rows of ``PROBABILITY``; the primary feed with its filter, the others as rings.
+
+    Without a ``primary`` that of the first row is the primary one.
+    """
 
     def __init__(
         self,
         *,
+        primary: str = "",
         outcome: str = "",
         simulated: bool = False,
         x_range: DataRange1d | None = None,
         most: int = 10_000,
     ) -> None:
-        self.most, self.feed = most, ""
+        self.most, self.primary, self.feed = most, primary, primary
         self._heading = f"Probability: {safe(outcome, 50)}" if outcome else "Probability"
         self._others: list[str] = []
         self.figure = fig = live_frame(
@@ -103,8 +107,8 @@ class LiveProbability(LiveFigure):
         self.clear()
 
     def show(self, rows: pl.DataFrame, *, feed: str = "") -> None:
-        """Draw these rows; ``feed`` is the primary one, that of the first row unless given."""
-        self.feed = feed or (rows["feed"][0] if rows.height else "")
+        """Draw these rows; ``feed`` is another primary one."""
+        self.feed = feed or self.primary or (rows["feed"][0] if rows.height else "")
         self._others = []
         mine = rows.filter(feed=self.feed)
         kept = thinned(mine, self.most)
@@ -137,7 +141,7 @@ class LiveProbability(LiveFigure):
         for source in (self._quotes, *self._marked.values(), *self._venues):
             source.data = {name: [] for name in source.data}
         self._band.clear()
-        self._others, self.feed = [], ""
+        self._others, self.feed = [], self.primary
         self.notes[0].head(self._heading)
         self.notes[0].say(reason)
 
@@ -177,9 +181,10 @@ class LiveProbability(LiveFigure):
 def _state(mine: pl.DataFrame) -> str:
     """The filter's last word."""
     mean, sd, status = mine.select("mean", "sd", "status").row(-1)
-    if status != Status.OK or mean is None or not math.isfinite(mean):
-        return f"no filter: {safe(status, 40)}"
-    return f"{mean:.1%} ±{2.0 * sd:.1%} (2 sd) at {at_words(mine)}"
+    if mean is None or not math.isfinite(mean):
+        return f"no filter: {safe(status, 60)}"
+    said = f"{mean:.1%} ±{2.0 * sd:.1%} (2 sd) at {at_words(mine)}"
+    return said if status == Status.OK else f"{said}\n{safe(status, 60)}"
 
 
 def _empty(name: str) -> ColumnDataSource:

@@ -175,6 +175,7 @@ class LiveStates(LiveFigure):
                 "ts", "gap", source=self._gap[method], color=COLOURS[method], line_width=2,
                 legend_label=method,
             )  # fmt: skip
+            fig.scatter("ts", "gap", source=self._gap[method], color=COLOURS[method], size=4)
             tips = [("gap", "@said"), ("interval", "@interval"), ("method", method)]
             style.add_hover(fig, [line], tips, clock="ts")
         style.legend_below(fig)

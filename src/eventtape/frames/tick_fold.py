@@ -8,7 +8,8 @@ of them over a whole day: equal to the last bit whatever the chunks.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -127,7 +128,8 @@ def step_ticks(
         folds, rest = features.advance(state.features, upto_ns, buckets=options.buckets)
         state = state._replace(features=folds, reached=stream_clock.all_at(reached, upto_ns))
         if rest.bucket.size:
-            closed = Features(*map(np.concatenate, zip(closed, rest, strict=True)))
+            pairs: Iterable[Any] = zip(closed, rest, strict=True)
+            closed = Features(*(np.concatenate(pair) for pair in pairs))
     return state, tick_table(closed, names)
 
 

@@ -9,6 +9,7 @@ is a feed of trades of size 1: an index has no size, and a trade record must.
 ``trade_seq`` counts the trades of each contract without a gap: a jump is a hole. Messages of the
 channel arrive in order, so what is missing was traded no more than the outage, or a minute, before
 its hole was seen: that window is asked for over REST, and then by number whatever it did not bring.
+The numbers also betray what REST did not show yet when it was asked after an outage.
 The past of quotes and of the index is not served: what was missed of them is lost, and the next
 message states what holds now. A contract that has expired falls silent and is no error.
 """
@@ -97,6 +98,7 @@ class DeribitLive:
         self._now_ns = -1
         self._last: dict[str, tuple[int, int]] = {}  # number and stamp of a contract's last trade
         self._newest_ns = -1  # of all trades
+        self._fetched: dict[str, set[int]] = {}  # numbers that REST brought since the connect
         self._missing: deque[_Missing] = deque()  # both threads': appended and popped alone
 
     @property
@@ -125,8 +127,8 @@ class DeribitLive:
         return {}
 
     def hello(self) -> tuple[str, ...]:
-        """The heartbeat and the subscriptions; forgets the numbers of the old connection."""
-        self._last = {}
+        """The heartbeat and the subscriptions; numbers of trades outlive a connection."""
+        self._fetched = {}
         live = [name for name, at in self._tickers.items() if at.expiry_ns > self._now_ns]
         channels = [self._trades_channel, self._index_channel, *live]
         parts = [channels[at : at + _CHANNELS] for at in range(0, len(channels), _CHANNELS)]
@@ -167,6 +169,8 @@ class DeribitLive:
             return ()
         found = missed_by_time(client, self._base, self._currency, from_ns, to_ns)
         found += self._numbered(client, found)
+        for row in found:
+            self._fetched.setdefault(row["instrument_name"], set()).add(row["trade_seq"])
         unique = {str(row["trade_id"]): row for row in found}
         if not unique:
             return ()
@@ -232,7 +236,7 @@ class DeribitLive:
             name, seq = row.text("instrument_name"), whole(row, "trade_seq")
             ts = milliseconds(row, "timestamp")
             last, at = self._last.get(name, (seq - 1, ts))
-            if seq > last + 1:
+            if not self._fetched.get(name, set()).issuperset(range(last + 1, seq)):
                 self._missing.append(_Missing(name, last + 1, seq - 1))
                 holes.append(Hole(self._traded, min(ts, max(at, reach)), ts))
             self._last[name] = max((last, at), (seq, ts))

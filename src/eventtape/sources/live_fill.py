@@ -21,8 +21,8 @@ from eventtape.sources.live_backoff import Backoff
 from eventtape.sources.live_health import HealthBook
 from eventtape.sources.live_line import Limits
 from eventtape.sources.live_outbox import Outbox
+from eventtape.sources.live_rows import stamps_ns
 from eventtape.sources.live_venue import Hole, Venue
-from eventtape.tape import times_ns
 from eventtape.tape.batch import Batch
 
 __all__ = ["Filler"]
@@ -110,7 +110,7 @@ class Filler:
                 except (FetchError, InputError) as error:
                     self._book.said(feed, f"back-fill: {error}")
                 else:
-                    news = sum(int((times_ns(batch.rows) > known_ns).sum()) for batch in found)
+                    news = sum(int((stamps_ns(batch.rows) > known_ns).sum()) for batch in found)
                     self._book.filled(feed, news)
                     return
             self._book.unfilled(feed)

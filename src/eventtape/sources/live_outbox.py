@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from eventtape.tape import times_ns
+from eventtape.sources.live_rows import stamps_ns
 from eventtape.tape.batch import Batch
 
 __all__ = ["Outbox", "joined"]
@@ -94,7 +94,7 @@ def joined(parts: list[Batch]) -> Batch:
     if len(parts) > 1:
         rows = pl.concat([part.rows for part in parts], rechunk=True)
         keys = np.concatenate([part.keys for part in parts])
-    at = times_ns(rows)
+    at = stamps_ns(rows)
     if (at[1:] < at[:-1]).any():
         order = np.argsort(at, kind="stable")
         rows, keys = rows[order], keys[order]

@@ -217,9 +217,13 @@ class _Reading:
             asyncio.create_task(self._cut_if_silent(line)),
             asyncio.create_task(beat(line, self.venue)),
         ]
-        heard = False
+        heard, turn = False, time.monotonic()
         try:
             while True:
+                # Buffered frames come without a pause, and others must have their turn.
+                if time.monotonic() - turn > self.limits.flush_s:
+                    await asyncio.sleep(0)
+                    turn = time.monotonic()
                 said = await line.recv()
                 good = await self._take(line, said, self.socket.wall_ns())
                 if good and not heard:

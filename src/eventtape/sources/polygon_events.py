@@ -16,13 +16,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import polars as pl
 
-from eventtape.arrays import BoolArray, FloatArray, IntArray
+from eventtape.arrays import FloatArray, IntArray
 from eventtape.clock import parse_ns
 from eventtape.errors import InputError
 from eventtape.sources.conditions import Judge, Policy
-from eventtape.sources.live_rows import live_batch, mixed_keys, row_keys, whole_numbers
+from eventtape.sources.live_rows import (
+    live_batch,
+    mixed_keys,
+    real_numbers,
+    row_keys,
+    whole_numbers,
+)
 from eventtape.tape import EQUITY_TRADE, QUOTE
 from eventtape.tape.batch import Batch
 
@@ -104,23 +109,20 @@ class Events:
         """The quotes of these events; a side left out, or not firm, is a side nobody quotes."""
         ms, keys = self._identity(feed, names, symbols, events)
         columns: dict[str, Any] = {"symbol": symbols, "ts": ms * _MILLISECOND}
-        wanted = ("bid", "bid_size", "ask", "ask_size")
-        for column, name in zip(wanted, names.sides, strict=True):
-            columns[column] = [event.get(name, 0) for event in events]
-        batch = live_batch(feed, QUOTE, columns, keys, received_ns)
         lot: float | FloatArray = (
             np.where(ms < _SHARES_FROM_MS, _ROUND_LOT, 1.0) if self._lot is None else self._lot
         )
-        rows = batch.rows
-        for price, size in (("bid", "bid_size"), ("ask", "ask_size")):
-            prices, sizes = rows[price].to_numpy(), rows[size].to_numpy() * lot
-            firm: BoolArray = (prices != 0.0) & (sizes != 0.0)
-            self.counts[f"{price} not firm"] += int(((prices != 0.0) != (sizes != 0.0)).sum())
-            rows = rows.with_columns(
-                pl.Series(price, np.where(firm, prices, 0.0)),
-                pl.Series(size, np.where(firm, sizes, 0.0)),
-            )
-        return batch._replace(rows=rows)
+        bid, bid_size, ask, ask_size = (
+            real_numbers([event.get(name, 0) for event in events], feed=feed, column=name)
+            for name in names.sides
+        )
+        for side, price, size in (("bid", bid, bid_size), ("ask", ask, ask_size)):
+            loose = (price != 0.0) != (size != 0.0)
+            if loose.any():
+                self.counts[f"{side} not firm"] += int(loose.sum())
+            columns[side] = np.where(loose, 0.0, price)
+            columns[f"{side}_size"] = np.where(loose, 0.0, size * lot)
+        return live_batch(feed, QUOTE, columns, keys, received_ns)
 
     def _identity(
         self,

@@ -9,7 +9,7 @@ from pathlib import Path
 from eventtape.errors import InputError
 from eventtape.store.journal_files import journal_batches, segments_of
 from eventtape.store.roster import read_feeds
-from eventtape.tape import Feed
+from eventtape.tape import Feed, times_ns
 from eventtape.tape.batch import Batch
 from eventtape.tape.health import FeedHealth
 
@@ -55,7 +55,7 @@ class JournalTail:
     def _count(self, batch: Batch) -> None:
         seen = self._health.get(batch.feed)
         if seen is not None and batch.rows.height:
-            newest = int(batch.rows["ts"].to_physical().to_numpy().max())
+            newest = int(times_ns(batch.rows).max())
             self._health[batch.feed] = seen._replace(
                 last_received_ns=batch.received_ns,
                 last_stamp_ns=max(newest, seen.last_stamp_ns),

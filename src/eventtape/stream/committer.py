@@ -26,7 +26,8 @@ from eventtape.tape.feed import times_ns
 
 __all__ = ["Committer"]
 
-_TAIL = 50_000  # batches of the journal whose keys are remembered after a restart
+_TAIL = 10_000  # batches of the journal whose keys are remembered after a restart
+_KEYS = 1_024  # and keys of each feed in a snapshot, for feeds whose last row is older than that
 _ASK = 64  # batches of a long group after which the engine is asked how far it is
 _LATELY_S = 5.0  # rates are over the last seconds
 
@@ -55,19 +56,21 @@ class Committer:
         most_behind: int,
     ) -> None:
         self.dedupe = Dedupe()
+        self.dedupe.recall(begun.keys)
         self.stamps = dict(begun.stamps)  # newest of each feed in the journal
         self.states: Mapping[str, Any] = {}  # of the last batch that the engine told of
         self.number = begun.number - 1  # last batch pushed
         self.done = begun.number - 1  # last batch through the engine
         self.batches, self.rows = 0, 0
         self.failed = False  # a node has stopped: its state is of no more use
+        self._astray = False  # keys are remembered whose rows the journal did not take
         self._journal, self._board, self._saver = journal, board, saver
         self._first = begun.number
         self._live_from = journal.next_number
         self._most_behind = most_behind
         self._moved = threading.Condition()
         self._last_asked = begun.number - 1  # the engine tells of no batch it is not asked about
-        self._asked: deque[tuple[int, dict[str, int]]] = deque()
+        self._asked: deque[dict[str, Any] | None] = deque()
         self._lately: deque[_Append] = deque(maxlen=100_000)
         self._engine = Live(
             program, self._publish, states=begun.states, saved=self._through, failed=self._fail
@@ -97,7 +100,11 @@ class Committer:
         if not fresh:
             return
         begun = time.monotonic()
-        numbered = self._journal.append(fresh)
+        try:
+            numbered = self._journal.append(fresh)
+        except EventTapeError:
+            self._astray = True
+            raise
         now = time.monotonic()
         rows = sum(one.keys.size for one in numbered)
         self.batches, self.rows = self.batches + len(numbered), self.rows + rows
@@ -142,17 +149,21 @@ class Committer:
     def stop(self, *, finish: bool) -> dict[str, Any]:
         """The states once all that was pushed is done, the last of them saved."""
         states = self._engine.stop(finish=finish)
-        if self.number > self._saver.number and not self.failed:
-            self._saver.save(self.number, states, self.stamps)
+        if self.number > self._saver.number and not self.failed and not self._astray:
+            self._saver.save(self.number, {"states": states, **self._about()})
         return states
 
     def _push(self, batch: Batch, *, ask: bool) -> None:
         if ask:
             self.wait_until(min(self.number - self._most_behind, self._last_asked))
             self._last_asked = batch.number
-            self._asked.append((batch.number, dict(self.stamps)))
+            self._asked.append(self._about() if self._saver.due else None)
         self._engine.push(batch, save=ask)
         self.number = batch.number
+
+    def _about(self) -> dict[str, Any]:
+        """What a restart must know beside the states."""
+        return {"stamps": dict(self.stamps), "keys": self.dedupe.newest(_KEYS)}
 
     def _stamp(self, batch: Batch) -> None:
         if batch.feed:
@@ -165,10 +176,10 @@ class Committer:
 
     def _through(self, number: int, states: Mapping[str, Any]) -> None:
         """In the engine's thread: it has come so far."""
-        _, stamps = self._asked.popleft()
+        about = self._asked.popleft()
         self.states = states
-        if not self.failed:
-            self._saver.offer(number, states, stamps)
+        if about is not None and not self.failed:
+            self._saver.offer(number, {"states": dict(states), **about})
         with self._moved:
             self.done = number
             self._moved.notify_all()

@@ -26,6 +26,7 @@ from eventtape.stream.density_quotes import COLUMNS, chains_of, standing
 from eventtape.stream.density_rows import density_rows
 from eventtape.stream.fold import NEVER, Slice
 from eventtape.tape.chains import Chain
+from eventtape.tape.feed import times_ns
 from eventtape.tape.records import OPTION_QUOTE, empty
 
 __all__ = ["LAWS_FRAME", "DensityFold", "DensityState"]
@@ -91,14 +92,14 @@ class DensityFold:
             piled = rows.n_chunks() > _MOST_PIECES
             return state._replace(quotes=rows.rechunk() if piled else rows), None
         said: list[tuple[str, ChainReading]] = []
-        times = rows["ts"].to_physical().to_numpy()
+        times = times_ns(rows)
         while rows.height and (at_ns := max(at_ns, self._first(times, held))) < new.upto_ns:
             cut = int(np.searchsorted(times, at_ns, side="right"))
             stand = standing(rows.head(cut), at_ns, self.max_age_ns)
             held, readings = self._at(stand, at_ns, held)
             said += readings
             rows = pl.concat([stand, rows.slice(cut)])
-            times = rows["ts"].to_physical().to_numpy()
+            times = times_ns(rows)
             at_ns += self.every_ns
         after = DensityState(rows, at_ns, held)
         if not said:

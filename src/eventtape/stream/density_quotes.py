@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from eventtape.tape.chains import YEAR_NS, Chain
+from eventtape.tape.feed import times_ns
 
 __all__ = ["COLUMNS", "chains_of", "standing"]
 
@@ -40,7 +41,7 @@ def chains_of(quotes: pl.DataFrame, at_ns: int) -> list[Chain]:
     )
     changes = order.select(pl.any_horizontal(pl.col(_GROUP) != pl.col(_GROUP).shift())).to_series()
     starts = [0, *np.flatnonzero(changes.fill_null(value=False).to_numpy()).tolist(), order.height]
-    ts = order["ts"].to_physical().to_numpy()
+    ts = times_ns(order)
     strikes, is_call = order["strike"].to_numpy(), order["is_call"].to_numpy()
     sides = [order[name].fill_null(math.nan).to_numpy() for name in _NUMBERS]
     out = []

@@ -158,10 +158,10 @@ def _rows(label: str, r: ChainReading) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _mean_and_sd(smile: Smile) -> tuple[float, float]:
     """Of the price at expiry; NaN where the mean is not the forward or a variance not positive."""
-    mean = expectation(smile, lambda S: S).value
+    mean = expectation(smile, lambda price: price).value
     if not abs(mean / smile.forward - 1.0) < _MEAN_GAP:
         return math.nan, math.nan
-    variance = expectation(smile, lambda S: (S - mean) ** 2, power=2.0).value
+    variance = expectation(smile, lambda price: (price - mean) ** 2, power=2.0).value
     return mean, math.sqrt(variance) if variance > 0.0 else math.nan
 
 

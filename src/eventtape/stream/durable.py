@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
+from eventtape.arrays import IntArray
 from eventtape.errors import EventTapeError, InputError, StreamError
 from eventtape.stream.fold import Program
 from eventtape.stream.snapshot import fingerprint, pack, unpack
@@ -61,6 +62,7 @@ class Resumed(NamedTuple):
     states: dict[str, Any] | None  # None: from the start
     number: int  # the first batch that is not in the states
     stamps: dict[str, int]  # newest stamp of each feed in the batches before it
+    keys: dict[str, IntArray]  # the newest keys of each feed in them
     said: tuple[str, ...]  # what a reader should know, in words
 
 
@@ -73,7 +75,7 @@ def resumed(program: Program, journal: JournalLike, snapshots: SnapshotsLike) ->
     found = snapshots.latest(fingerprint(program))
     said = snapshots.passed_over
     if found is None:
-        return Resumed(None, 0, {}, said)
+        return Resumed(None, 0, {}, {}, said)
     number, data = found
     if number >= journal.next_number:
         raise StreamError(
@@ -82,11 +84,11 @@ def resumed(program: Program, journal: JournalLike, snapshots: SnapshotsLike) ->
         )
     try:
         held = unpack(data)
-        states, stamps = held["states"], held["stamps"]
+        states, stamps, keys = held["states"], held["stamps"], held["keys"]
     except (InputError, KeyError) as error:
         said += (f"the snapshot after batch {number} was not used: {error}",)
-        return Resumed(None, 0, {}, said)
-    return Resumed(states, number + 1, stamps, said)
+        return Resumed(None, 0, {}, {}, said)
+    return Resumed(states, number + 1, stamps, keys, said)
 
 
 class Saver:
@@ -116,25 +118,29 @@ class Saver:
         """Seconds since the newest snapshot; NaN before the first."""
         return time.monotonic() - self._last if self.number >= 0 else float("nan")
 
-    def offer(self, number: int, states: Mapping[str, Any], stamps: Mapping[str, int]) -> None:
-        """Save these states if it is time to and none is being saved; returns at once."""
-        if time.monotonic() - self._last < self._every_s or not self._busy.acquire(blocking=False):
-            return
-        self._pool.submit(self._work, number, states, stamps)
+    @property
+    def due(self) -> bool:
+        """Whether it is time for the next one and none is being saved."""
+        return time.monotonic() - self._last >= self._every_s and not self._busy.locked()
 
-    def save(self, number: int, states: Mapping[str, Any], stamps: Mapping[str, int]) -> None:
-        """Save these states now."""
+    def offer(self, number: int, held: Mapping[str, Any]) -> None:
+        """Save ``states``, ``stamps`` and ``keys`` unless one is being saved; returns at once."""
+        if self._busy.acquire(blocking=False):
+            self._pool.submit(self._work, number, held)
+
+    def save(self, number: int, held: Mapping[str, Any]) -> None:
+        """Save them now."""
         self._busy.acquire()
-        self._work(number, states, stamps)
+        self._work(number, held)
 
     def close(self) -> None:
         """Wait for the one being saved."""
         self._pool.shutdown()
 
-    def _work(self, number: int, states: Mapping[str, Any], stamps: Mapping[str, int]) -> None:
+    def _work(self, number: int, held: Mapping[str, Any]) -> None:
         try:
             begun = time.monotonic()
-            data = pack({"states": dict(states), "stamps": dict(stamps)})
+            data = pack(held)
             self._snapshots.save(number, self._fingerprint, data)
             self._last = time.monotonic()
             self.number, self.bytes, self.ms = number, len(data), (self._last - begun) * 1e3

@@ -21,6 +21,7 @@ from eventtape.clock import SECOND
 from eventtape.errors import InputError
 from eventtape.frames.price_panel import HALF_TICK
 from eventtape.stream.fold import NEVER, Slice
+from eventtape.tape.feed import times_ns
 from eventtape.tape.sampling import as_of, levels
 
 __all__ = ["Gauge", "GridRows", "GridState", "Rows", "one_symbol"]
@@ -80,7 +81,7 @@ class GridRows:
         frames = {name: frame for name, frame in frames.items() if frame.height}
         first = state.next_ns
         if first == NEVER and frames:
-            oldest = min(int(frame["ts"].to_physical()[0]) for frame in frames.values())
+            oldest = min(int(times_ns(frame)[0]) for frame in frames.values())
             first = -(-oldest // self.step_ns) * self.step_ns
         at = np.empty(0, np.int64) if first == NEVER else self._closed(first, new.upto_ns)
         if not (frames or at.size):

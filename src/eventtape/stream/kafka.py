@@ -20,7 +20,7 @@ from csp.adapters.kafka import KafkaAdapterManager, KafkaStartOffset, RawBytesMe
 from eventtape.errors import InputError
 from eventtape.stream.csp_thread import STOP, CspThread
 from eventtape.tape.batch import Batch
-from eventtape.tape.feed import Feed
+from eventtape.tape.feed import Feed, times_ns
 from eventtape.tape.health import FeedHealth
 from eventtape.tape.wire import decode, encode
 
@@ -135,7 +135,7 @@ class KafkaSource:
     def _wanted(self, batch: Batch, since: Mapping[str, int], trouble: str) -> Batch | None:
         if batch.feed not in self._health:
             return None
-        last = int(batch.rows["ts"].to_physical().max() or 0)
+        last = int(times_ns(batch.rows).max(initial=0))
         seen = self._health[batch.feed]
         self._health[batch.feed] = seen._replace(
             state="live",

@@ -114,12 +114,11 @@ class MarketsFold:
             said.append(statuses)
         p, x = closed.levels[:, :1], closed.levels[:, 1:]
         seen = np.isfinite(x) & np.isfinite(p)
-        begun = np.logical_or.accumulate(seen | np.isfinite(state.origins[:, 0]), axis=0)
-        origins = _begun(state.origins, x, p, seen)
+        origins = _first_seen(state.origins, x, p, seen)
         kept = levels[-self.window :].copy()
         after = MarketsState(grid, state.rows + m, kept, origins, gaps, statuses)
-        move = np.where(begun, p - origins[:, 1], math.nan)
-        path = origins[:, 0, None] + stood * move[:, :, None]
+        # Before both were seen there is no gap, so an origin that comes later implies nothing.
+        path = origins[:, 0, None] + stood * (p - origins[:, 1])[:, :, None]
         unseen = Status.TOO_FEW.value
         status = [
             one.value if one is not Status.OK or whole else unseen
@@ -166,7 +165,7 @@ class MarketsFold:
         return gaps, tuple(statuses)
 
 
-def _begun(origins: FloatArray, x: FloatArray, p: FloatArray, seen: BoolArray) -> FloatArray:
+def _first_seen(origins: FloatArray, x: FloatArray, p: FloatArray, seen: BoolArray) -> FloatArray:
     """Log price and p of each market at the first row that has both, where there was none yet."""
     row = np.argmax(seen, axis=0)
     column = np.arange(x.shape[1])

@@ -26,6 +26,7 @@ from eventtape.arrays import BoolArray, IntArray
 from eventtape.clock import SECOND
 from eventtape.errors import InputError
 from eventtape.stream.fold import NEVER, Slice
+from eventtape.tape.feed import times_ns
 
 __all__ = ["InOrder", "InOrderState", "Merged", "MergedState"]
 
@@ -38,7 +39,7 @@ class InOrderState(NamedTuple):
 
 
 class MergedState(NamedTuple):
-    """Rows that wait, the newest stamp seen, how far time has come, and late rows by feed."""
+    """Rows that wait, sorted; the newest stamp seen, how far time has come, late rows by feed."""
 
     waiting: dict[str, pl.DataFrame]
     newest: int
@@ -61,7 +62,7 @@ class InOrder:
         for feed, rows in new.frames.items():
             if rows.is_empty():
                 continue
-            at = rows["ts"].to_physical().to_numpy()
+            at = times_ns(rows)
             floor = newest.get(feed, NEVER)
             kept = _only(rows, at >= _before(at, floor))
             late[feed] = late.get(feed, 0) + rows.height - kept.height
@@ -106,18 +107,18 @@ class Merged:
         for feed, rows in new.frames.items():
             if rows.is_empty():
                 continue
-            at = rows["ts"].to_physical().to_numpy()
+            at = times_ns(rows)
             floor = np.maximum(_before(at, newest) - self.lateness_ns, state.upto)
             kept = _only(rows, at >= floor)
             late[feed] = late.get(feed, 0) + rows.height - kept.height
             newest = max(newest, int(at.max()))
-            waiting[feed] = pl.concat([waiting[feed], kept]) if feed in waiting else kept
+            held = waiting.get(feed)
+            waiting[feed] = _by_time(kept if held is None else pl.concat([held, kept]))
         upto = max(state.upto, newest - self.lateness_ns, new.now_ns - self.quiet_ns)
         frames: dict[str, pl.DataFrame] = {}
         if upto > state.upto:
-            for feed, held in waiting.items():
-                rows = _by_time(held)
-                cut = int(np.searchsorted(rows["ts"].to_physical().to_numpy(), upto))
+            for feed, rows in waiting.items():
+                cut = int(np.searchsorted(times_ns(rows), upto))
                 waiting[feed] = rows.slice(cut)
                 if cut:
                     frames[feed] = rows.head(cut)
@@ -126,7 +127,7 @@ class Merged:
 
     def finish(self, state: MergedState) -> Slice | None:
         """All that still waits."""
-        frames = {feed: _by_time(rows) for feed, rows in state.waiting.items() if rows.height}
+        frames = {feed: rows for feed, rows in state.waiting.items() if rows.height}
         return Slice(state.newest + 1, frames) if state.newest > NEVER else None
 
 
@@ -141,5 +142,5 @@ def _only(rows: pl.DataFrame, kept: BoolArray) -> pl.DataFrame:
 
 
 def _by_time(rows: pl.DataFrame) -> pl.DataFrame:
-    at = rows["ts"].to_physical().to_numpy()
+    at = times_ns(rows)
     return rows if (at[1:] >= at[:-1]).all() else rows.sort("ts", maintain_order=True)

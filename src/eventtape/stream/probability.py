@@ -29,6 +29,7 @@ from eventtape.estimators.probability.local_level import LevelState
 from eventtape.stream.answers import PROBABILITY
 from eventtape.stream.fold import Slice
 from eventtape.stream.grid_rows import one_symbol
+from eventtape.tape.feed import times_ns
 
 __all__ = ["FeedLevel", "ProbabilityFold"]
 
@@ -95,7 +96,7 @@ class ProbabilityFold:
         one = one._replace(symbol=one_symbol(feed, rows, one.symbol))
         quote = rows["probability"].to_numpy()  # a null is NaN
         known = np.isfinite(quote)
-        ts, y = rows["ts"].to_physical().to_numpy()[known], quote[known]
+        ts, y = times_ns(rows)[known], quote[known]
         said = np.full((3, quote.size), math.nan)
         status = np.full(quote.size, Status.TOO_FEW.value, dtype=object)
         row, done = np.flatnonzero(known), 0

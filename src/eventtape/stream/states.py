@@ -31,6 +31,7 @@ from eventtape.stream.density import LAWS_FRAME
 from eventtape.stream.density_rows import Law, laws_of
 from eventtape.stream.fold import NEVER, Slice
 from eventtape.stream.states_joint import JointAnswer, Snapshot, joint_answer, snapshot_of
+from eventtape.tape.feed import times_ns
 
 __all__ = ["BOUNDS", "JOINT", "StatesFold", "StatesState"]
 
@@ -143,7 +144,7 @@ class StatesFold:
         if rows is None or rows.is_empty():
             return times, values
         return (
-            np.r_[times, rows["ts"].to_physical().to_numpy()],
+            np.r_[times, times_ns(rows)],
             np.r_[values, rows["probability"].to_numpy()],
         )
 

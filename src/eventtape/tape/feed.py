@@ -64,4 +64,5 @@ def times_ns(frame: pl.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """The ``ts`` column as int64 nanoseconds, shape ``(n_rows,)``; other units are an error."""
     if frame["ts"].dtype != TIME:
         raise InputError(f"values of type {TIME}", met=str(frame["ts"].dtype), column="ts")
-    return frame["ts"].to_physical().to_numpy()
+    # A view; ``to_physical`` would go through a query, twenty times as long for a small frame.
+    return frame["ts"].to_numpy().view(np.int64)

@@ -19,6 +19,7 @@ from eventtape.arrays import IntArray
 
 __all__ = ["Groups", "group_ends", "group_order", "group_rows", "grouped"]
 
+_SHORT = 4_096  # rows that are numbered one by one
 _FEW = 65_536  # rows that mostly tell a frame ordered by time, without a look at all of them
 
 
@@ -54,6 +55,8 @@ def group_rows(symbol: pl.Series) -> Groups:
     >>> group_rows(pl.Series(["B", "A", "B"])).names
     ('B', 'A')
     """
+    if symbol.dtype == pl.String and symbol.len() <= _SHORT:
+        return _short(symbol.to_list())
     if _together(symbol.head(_FEW)) is not None:
         whole = _together(symbol)
         if whole is not None:
@@ -67,6 +70,15 @@ def group_rows(symbol: pl.Series) -> Groups:
     heads = symbol.gather(np.sort(first[first >= 0]))
     start = np.r_[0, np.cumsum(sizes[:n])]
     return Groups(tuple(heads.cast(pl.String).to_list()), start, group)
+
+
+def _short(symbols: list[str]) -> Groups:
+    """The same for few rows, without a query: slices of a live stream."""
+    numbers: dict[str, int] = {}
+    group = np.array([numbers.setdefault(name, len(numbers)) for name in symbols], np.uint32)
+    start = np.r_[0, np.cumsum(np.bincount(group, minlength=len(numbers)))].astype(np.int64)
+    together = (group[1:] >= group[:-1]).all()
+    return Groups(tuple(numbers), start, None if together else group)
 
 
 def _together(symbol: pl.Series) -> Groups | None:
