@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["EventTapeError", "FetchError", "InputError", "LakeError"]
+__all__ = ["EventTapeError", "FetchError", "InputError", "LakeError", "StreamError"]
 
 
 class EventTapeError(Exception):

@@ -143,6 +143,21 @@ def test_a_slow_screen_gets_the_newest_and_is_told_what_it_missed():
     assert screen.skipped == 180
 
 
+def test_what_cannot_be_seen_waits_and_loses_nothing(world):
+    board, parts, screen = world
+    feed_board(board, 0, 5)
+    screen.tick()
+    screen.in_view = frozenset({"states"})
+    for second in range(5, 105):  # more pieces than are kept as such
+        feed_board(board, second, second + 1)
+        screen.tick()
+    assert parts[0].figure.rows.height == 5
+    screen.in_view = frozenset({"probability"})
+    figure = until_drawn(screen, board, "probability", 105)
+    assert figure.rows["ts"].is_sorted()
+    assert screen.skipped == 0
+
+
 def test_a_node_that_stopped_is_named_over_what_hangs_on_it(world):
     board, parts, screen = world
     feed_board(board, 0, 5)

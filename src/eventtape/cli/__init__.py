@@ -21,6 +21,7 @@ from eventtape.cli import (
     nbbo_command,
     states_command,
     sweeps_command,
+    train_command,
     universe_command,
 )
 from eventtape.errors import EventTapeError, InputError
@@ -47,6 +48,7 @@ app.command("leadership")(leadership_command.leadership)
 app.command("nbbo")(nbbo_command.nbbo)
 app.command("replay")(live_command.replay)
 app.command("live")(live_command.live)
+app.command("train")(train_command.train)
 app.command("dashboard")(live_command.dashboard)
 app.command("sweeps")(sweeps_command.sweeps)
 app.add_typer(lake_command.app, name="lake")

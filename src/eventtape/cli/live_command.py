@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eventtape.cli import wiring
+from eventtape.cli.train_command import MODELS
 from eventtape.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ TokenOption = Annotated[
 ModelOption = Annotated[
     str | None, typer.Option(help="Up-move model of the lake that scores every bucket.")
 ]
-MODELS = "models"
 EveryOption = Annotated[str, typer.Option(help="Bucket of the stocks' features.")]
 LakeOption = Annotated[Path, typer.Option(help="Folder of the lake.")]
 

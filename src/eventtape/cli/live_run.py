@@ -45,6 +45,7 @@ __all__ = [
 ]
 
 _REFRESH_S = 0.5
+_OPENING_S = 15.0
 _OPTIONS = "run.json"
 
 
@@ -226,7 +227,8 @@ def keep_running(
         tell = wiring.one_line(bar, "going on with the run")
         run = LiveRun(
             program, sources, journal=journal, snapshots=Snapshots(folder / "snapshots"),
-            board=board, progress=lambda done, total: tell("journal", done, total),
+            board=board, opening_s=_OPENING_S,
+            progress=lambda done, total: tell("journal", done, total),
         )  # fmt: skip
         stack.enter_context(run)
         bar.stop()

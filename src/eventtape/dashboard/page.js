@@ -117,6 +117,16 @@
     the("chain").addEventListener("change", () => wire.setv({chain: the("chain").value}));
     the("dark").addEventListener("click", turn);
     document.addEventListener("visibilitychange", () => wire.setv({hidden: document.hidden}));
+    // Only what can be seen is drawn: the rest waits until it is scrolled to.
+    const seen = new Set();
+    const eye = new IntersectionObserver(changes => {
+      for (const {target, isIntersecting} of changes) {
+        const key = target.getAttribute("aria-labelledby");
+        if (isIntersecting) seen.add(key); else seen.delete(key);
+      }
+      wire.setv({in_view: [...seen].sort()});
+    }, {rootMargin: "200px"});
+    document.querySelectorAll("main > section").forEach(section => eye.observe(section));
     restore();
   };
 

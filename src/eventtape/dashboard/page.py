@@ -1,6 +1,6 @@
 """The page of one screen: figures, controls and tables around a :class:`~.screen.Screen`.
 
-Eight times a second the screen looks at the board and what changed goes to the browser, which
+Ten times a second the screen looks at the board and what changed goes to the browser, which
 answers each beat when it has drawn it. While two beats are unanswered nothing more is sent, so a
 slow browser or line gets the newest less often and never a backlog. A page that nobody looks at,
 hidden or closed, is sent nothing.
@@ -33,7 +33,7 @@ from eventtape.stream.fold import NEVER
 
 __all__ = ["Page", "page_maker"]
 
-_TICK_MS = 120
+_TICK_MS = 100
 _SLOWLY = 4  # tables and clocks every so many ticks
 _UNANSWERED = 2
 _FORGOTTEN_S = 30.0  # an answer that has not come by then will not
@@ -68,6 +68,7 @@ class Page:
         _on(self.wire, "at_s", self._choose)
         _on(self.wire, "chain", lambda: self.screen.pick(self.wire.chain))
         _on(self.wire, "hidden", self.screen.refresh)
+        _on(self.wire, "in_view", self._look)
         _on(self.wire, "seen", self._seen)
 
     def roots(self) -> dict[str, Any]:
@@ -99,10 +100,16 @@ class Page:
         else:
             self.screen.follow()
 
+    def _look(self) -> None:
+        keys = frozenset(self.wire.in_view)
+        self.screen.in_view = None if "*" in keys else keys
+
     def _seen(self) -> None:
-        sent = self._sent.pop(self.wire.seen, None)
+        """The browser has drawn this beat, and so all before it."""
+        sent = self._sent.get(self.wire.seen)
         if sent is not None:
             self._trips.append(1_000.0 * (time.monotonic() - sent))
+        self._sent = {beat: at for beat, at in self._sent.items() if beat > self.wire.seen}
 
     def _say(self) -> None:
         """Clocks, the words of the controls, and the tables; what has not changed is not sent."""
@@ -172,13 +179,8 @@ def page_maker(board: Board, about: About) -> Callable[[], pn.Template]:
             for key, model in page.roots().items():
                 model.name = key
                 document.add_root(model)
-
-        def tick() -> None:
-            with document.models.freeze():
-                page.tick()
-
-        tick()
-        document.add_periodic_callback(tick, _TICK_MS)
+            page.tick()
+        document.add_periodic_callback(page.tick, _TICK_MS)
         return template
 
     return made

@@ -36,7 +36,8 @@ LATEST_BY = {
 }
 """What names a row of each node's table; the last row of all where nothing does."""
 SILENT = ("stale", "down")
-_REST = 10.0  # times what it took to draw a part: none takes more than a tenth of the thread
+_REST = 4.0  # times what it took to draw a part: none takes more than a fifth of the thread
+_PIECES = 64
 
 
 class Screen:
@@ -56,6 +57,7 @@ class Screen:
         self.held_ns: int | None = None
         self.looking_back = False
         self.skipped = 0
+        self.in_view: frozenset[str] | None = None  # the others wait until scrolled to; None: all
         self.first_ns = NEVER
         self.latest: dict[str, pl.DataFrame] = {}
         self._reader = board.reader()
@@ -148,7 +150,7 @@ class Screen:
                 self._drawn.add(part.key)
 
     def _draw_on(self) -> bool:
-        """Draw what waits; a part that was dear to draw waits longer, and then draws it all."""
+        """Draw what waits, where it can be seen; a part that was dear to draw waits longer."""
         for name, frame in self.news.rows.items():
             self._note(name, frame)
         drawn = False
@@ -156,6 +158,8 @@ class Screen:
             self._wait(part, self.news.rows.get(part.key))
             started = time.perf_counter()
             if part.key not in self._waiting or started < self._rested.get(part.key, 0.0):
+                continue
+            if self.in_view is not None and part.key not in self.in_view:
                 continue
             rows = self._waiting.pop(part.key)
             if part.key in self._drawn:
@@ -175,7 +179,8 @@ class Screen:
         if part.key in self._waiting:
             rows = pl.concat([self._waiting[part.key], rows])
         self.skipped += max(0, rows.height - part.most)
-        self._waiting[part.key] = rows.tail(part.most)
+        rows = rows.tail(part.most)
+        self._waiting[part.key] = rows.rechunk() if rows.n_chunks() > _PIECES else rows
 
     def _note(self, name: str, rows: pl.DataFrame) -> None:
         """Keep the last row of each name, and choose the first chain met."""

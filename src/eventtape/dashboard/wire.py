@@ -20,6 +20,7 @@ class Wire(DataModel):
     paused: Any = p.Bool(default=False)
     at_s: Any = p.Float(default=-1.0)  # look back at this time, seconds since 1970; -1 follows
     chain: Any = p.String(default="")
+    in_view: Any = p.List(p.String, default=["*"])  # sections on the screen; * before it is known
     hidden: Any = p.Bool(default=False)  # nobody looks at the page
     seen: Any = p.Int(default=0)  # the last beat that the browser has drawn
 

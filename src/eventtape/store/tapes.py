@@ -1,9 +1,9 @@
 """A tape in the lake and back: each feed's records by kind, and a table that says what they are.
 
-Tables ``tape_bar``, ``tape_probability``, ``tape_trade``, ``tape_result``, ``tape_option_quote``
-and ``tape_option_trade`` hold the records and ``tape_feeds`` one row a feed (label, kind, clock,
-source), all partitioned by dataset, venue and code. A whole tape is one commit: a reader sees the
-old tape or the new one.
+Tables ``tape_bar``, ``tape_probability``, ``tape_trade``, ``tape_equity_trade``, ``tape_quote``,
+``tape_result``, ``tape_option_quote`` and ``tape_option_trade`` hold the records and ``tape_feeds``
+one row a feed (label, kind, clock, source), all partitioned by dataset, venue and code. A whole
+tape is one commit: a reader sees the old tape or the new one.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from eventtape.store.lake import Lake
 from eventtape.store.parquet import Write
 from eventtape.tape import (
     BAR,
+    EQUITY_TRADE,
     OPTION_QUOTE,
     OPTION_TRADE,
     PROBABILITY,
+    QUOTE,
     RESULT,
     TRADE,
     Feed,
@@ -33,7 +35,7 @@ from eventtape.tape import (
 __all__ = ["datasets", "read_tape", "write_tape"]
 
 FEEDS = "tape_feeds"
-KINDS = (BAR, OPTION_QUOTE, OPTION_TRADE, PROBABILITY, RESULT, TRADE)
+KINDS = (BAR, EQUITY_TRADE, OPTION_QUOTE, OPTION_TRADE, PROBABILITY, QUOTE, RESULT, TRADE)
 RECORDS = {record.name.replace(" ", "_"): record for record in KINDS}  # as folders name them
 
 

@@ -25,6 +25,7 @@ from eventtape.stream.board import Board
 from eventtape.stream.committer import Committer
 from eventtape.stream.durable import JournalLike, Saver, SnapshotsLike, resumed
 from eventtape.stream.fold import Program
+from eventtape.stream.opening import Opening
 from eventtape.stream.telling import late_rows, told_health, words_of
 from eventtape.tape.batch import Batch, beat, record_named
 from eventtape.tape.feed import Feed
@@ -38,6 +39,7 @@ class LiveRun:
     """The run of a program over live sources; :meth:`start` it, or use it in ``with``.
 
     ``beat_s`` without a batch and a beat of the clock is journaled and pushed (None: never);
+    ``opening_s`` is how long, after a restart, what feeds missed is waited for (:mod:`.opening`);
     ``snapshot_s`` is the least time between snapshots; ``most_waiting`` batches may wait for the
     journal and ``most_behind`` for the graph before sources are slowed down. ``progress`` is called
     with how many of the journal's batches are replayed, and of how many.
@@ -59,6 +61,7 @@ class LiveRun:
         beat_s: float | None = 0.25,
         snapshot_s: float = 5.0,
         health_s: float = 0.5,
+        opening_s: float = 0.0,
         most_waiting: int = 1024,
         most_behind: int = 512,
         progress: Callable[[int, int], None] | None = None,
@@ -71,6 +74,7 @@ class LiveRun:
             raise InputError("each feed from one source", met=sorted(self._feeds))
         self._journal, self._snapshots = journal, snapshots
         self._beat_s, self._snapshot_s, self._health_s = beat_s, snapshot_s, health_s
+        self._opening_s = opening_s
         self._most_waiting, self._most_behind = most_waiting, most_behind
         self._progress = progress
         self._said: tuple[str, ...] = ()
@@ -237,7 +241,7 @@ class LiveRun:
             return
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, thread_name_prefix="eventtape-commit") as pool:
-            last = False
+            last = await self._open(committer, pool)
             while not last:
                 group: list[Batch | None] = []
                 with suppress(TimeoutError):
@@ -252,6 +256,25 @@ class LiveRun:
                 await loop.run_in_executor(pool, committer.commit, batches)
                 for _ in group:
                     self._queue.task_done()
+
+    async def _open(self, committer: Committer, pool: ThreadPoolExecutor) -> bool:
+        """What feeds missed while the run was down, in the order of stamps; True: queue closed."""
+        since = {name: at for name, at in committer.stamps.items() if name in self._feeds}
+        opening = Opening(since, time.time_ns())
+        n, closed = 0, False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._opening_s):
+                while opening.waiting and not closed:
+                    batch = await self._queue.get()
+                    n, closed = n + 1, batch is None
+                    if batch is not None:
+                        opening.add(batch)
+        if n > closed:
+            work = asyncio.get_running_loop().run_in_executor
+            await work(pool, committer.commit, opening.batches())
+        for _ in range(n):
+            self._queue.task_done()
+        return closed
 
     async def _tell_often(self) -> None:
         while True:

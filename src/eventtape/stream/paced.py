@@ -22,7 +22,7 @@ from eventtape.tape.batch import HISTORY, Batch
 from eventtape.tape.feed import Feed, Tape, times_ns
 from eventtape.tape.health import FeedHealth, FeedState
 
-__all__ = ["NO_WALL_CLOCK", "PacedSource", "tape_batches"]
+__all__ = ["NO_WALL_CLOCK", "PacedSource", "stamp_runs", "tape_batches"]
 
 NO_WALL_CLOCK = 2**62
 """``quiet_ns`` of a :class:`~.order.Merged` that reads rows of another time than now."""
@@ -44,7 +44,7 @@ def tape_batches(tape: Tape, *, rows: int = 4096, span_ns: int | None = None) ->
     if len({feed.label for feed, _, _ in feeds}) < len(feeds):
         raise InputError("a label for each feed", met=[feed.label for feed, _, _ in feeds])
     for bounds in _blocks([at for _, at, _ in feeds], span_ns):
-        for which, a, b in _runs([at for _, at, _ in feeds], bounds, rows, span_ns):
+        for which, a, b in stamp_runs([at for _, at, _ in feeds], bounds, rows, span_ns):
             feed, _, keys = feeds[which]
             yield Batch(feed.label, feed.record.name, feed.frame[a:b], keys[a:b], HISTORY)
 
@@ -70,7 +70,7 @@ def _blocks(times: list[IntArray], span_ns: int | None) -> Iterator[list[tuple[i
         yield [(begin[k], end[k]) for begin, end in zip(begins, ends, strict=True)]
 
 
-def _runs(
+def stamp_runs(
     times: list[IntArray], bounds: list[tuple[int, int]], rows: int, span_ns: int | None
 ) -> Iterator[tuple[int, int, int]]:
     """Feed and row bounds of each batch of a block."""

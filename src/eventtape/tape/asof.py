@@ -125,37 +125,16 @@ def _kept(
     """What a trade at or after the chunk's last event may see: per symbol, from that quote on."""
     held = state.book
     low, high = (np.searchsorted(state.symbol, symbol, side=side) for side in ("left", "right"))
-    rest = ~np.isin(state.symbol, symbol)
-    numbers = [state.symbol[rest]]
-    books = [Book(held.ts[rest], held.bid[rest], held.ask[rest])]
-    for g, s in enumerate(symbol.tolist()):
-        old = _rows(held, low[g], high[g])
-        new = _rows(quotes, *quote_span[g])
-        last = (old.ts[-1:], new.ts[-1:], trade_ts[slice(*trade_span[g])][-1:])
-        cut = max((int(time[0]) for time in last if time.size), default=0) - latency_ns
-        seen = int(np.searchsorted(new.ts, cut)) - 1
-        if seen >= 0:
-            books.append(_rows(new, seen, new.ts.size))
-        else:
-            seen = max(int(np.searchsorted(old.ts, cut)) - 1, 0)
-            books.append(_joined([_rows(old, seen, old.ts.size), new]))
-        numbers.append(np.full(books[-1].ts.size, s, np.int64))
-    number = np.concatenate(numbers)
-    order = np.argsort(number, kind="stable")
-    kept = _joined(books)
-    return AsOfState(number[order], Book(kept.ts[order], kept.bid[order], kept.ask[order]))
-
-
-def _rows(book: Book, low: int, high: int) -> Book:
-    return Book(book.ts[low:high], book.bid[low:high], book.ask[low:high])
-
-
-def _joined(books: list[Book]) -> Book:
-    return Book(
-        np.concatenate([book.ts for book in books]),
-        np.concatenate([book.bid for book in books]),
-        np.concatenate([book.ask for book in books]),
+    held_span = np.column_stack([low, high])
+    first = np.empty((symbol.size, 2), np.int64)
+    _first_kept(quotes.ts, quote_span, held.ts, held_span, trade_ts, trade_span, latency_ns, first)
+    gone = int((first - np.column_stack([low, quote_span[:, 0]])).sum())
+    n = held.ts.size + int((quote_span[:, 1] - quote_span[:, 0]).sum()) - gone
+    after = AsOfState(np.empty(n, np.int64), Book(np.empty(n, np.int64), np.empty(n), np.empty(n)))
+    _keep(
+        state.symbol, held, held_span, symbol, quotes, quote_span, first, after.symbol, after.book
     )
+    return after
 
 
 def _check(quote_span: IntArray, trade_span: IntArray, latency_ns: int) -> None:
@@ -180,6 +159,77 @@ def _count(ts: IntArray, i: int, time: int) -> int:
     while i < n and ts[i] < time:
         i += 1
     return i
+
+
+@njit(cache=True, nogil=True)
+def _count_back(ts: IntArray, low: int, high: int, time: int) -> int:
+    """The first of the rows ``low`` to ``high`` at or after a time, found from the end."""
+    while high > low and ts[high - 1] >= time:
+        high -= 1
+    return high
+
+
+@njit(cache=True, nogil=True)
+def _first_kept(
+    quote_ts: IntArray,
+    quote_span: IntArray,
+    held_ts: IntArray,
+    held_span: IntArray,
+    trade_ts: IntArray,
+    trade_span: IntArray,
+    latency_ns: int,
+    first: IntArray,
+) -> None:
+    """The first row of each group to keep: of those held, and of the chunk's."""
+    for g in range(quote_span.shape[0]):
+        low, high = quote_span[g, 0], quote_span[g, 1]
+        h_low, h_high = held_span[g, 0], held_span[g, 1]
+        last = 0
+        if high > low:
+            last = max(last, quote_ts[high - 1])
+        if h_high > h_low:
+            last = max(last, held_ts[h_high - 1])
+        if trade_span[g, 1] > trade_span[g, 0]:
+            last = max(last, trade_ts[trade_span[g, 1] - 1])
+        seen = _count_back(quote_ts, low, high, last - latency_ns) - 1
+        if seen >= low:
+            first[g, 0], first[g, 1] = h_high, seen
+        else:
+            seen = _count_back(held_ts, h_low, h_high, last - latency_ns) - 1
+            first[g, 0], first[g, 1] = max(seen, h_low), low
+
+
+@njit(cache=True, nogil=True)
+def _keep(
+    held_symbol: IntArray,
+    held: Book,
+    held_span: IntArray,
+    symbol: IntArray,
+    quotes: Book,
+    quote_span: IntArray,
+    first: IntArray,
+    out_symbol: IntArray,
+    out: Book,
+) -> None:
+    """Symbol after symbol: the rows of those not in the chunk, and what the others keep."""
+    n = i = 0
+    for g in range(symbol.size + 1):
+        end = held_span[g, 0] if g < symbol.size else held_symbol.size
+        for k in range(i, end):
+            out_symbol[n] = held_symbol[k]
+            out.ts[n], out.bid[n], out.ask[n] = held.ts[k], held.bid[k], held.ask[k]
+            n += 1
+        if g == symbol.size:
+            break
+        i = held_span[g, 1]
+        for k in range(first[g, 0], i):
+            out_symbol[n] = symbol[g]
+            out.ts[n], out.bid[n], out.ask[n] = held.ts[k], held.bid[k], held.ask[k]
+            n += 1
+        for k in range(first[g, 1], quote_span[g, 1]):
+            out_symbol[n] = symbol[g]
+            out.ts[n], out.bid[n], out.ask[n] = quotes.ts[k], quotes.bid[k], quotes.ask[k]
+            n += 1
 
 
 @njit(cache=True, nogil=True)

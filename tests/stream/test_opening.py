@@ -1,0 +1,143 @@
+"""After a restart what feeds missed comes in the order of stamps, before anything of now."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from eventtape.stream.board import Board
+from eventtape.stream.fold import Node, Slice, program
+from eventtape.stream.live import LiveRun
+from eventtape.stream.opening import Opening
+from eventtape.stream.order import Merged
+from eventtape.stream.unkept import Unkept
+from eventtape.tape import PROBABILITY, Feed, Instrument, empty
+from eventtape.tape.batch import HISTORY, Batch
+from eventtape.tape.feed import times_ns
+from eventtape.tape.health import FeedHealth
+
+SECOND = 10**9
+NOW = 1_000 * SECOND
+
+
+def batch(feed, seconds):
+    ts = np.array(seconds, np.int64) * SECOND
+    rows = empty(PROBABILITY).clear(ts.size)
+    rows = pl.DataFrame(
+        {
+            "symbol": [feed] * ts.size,
+            "ts": pl.Series(ts).cast(PROBABILITY.columns["ts"].dtype),
+            "probability": ts / (10_000.0 * SECOND),
+            **{
+                name: pl.Series([None] * ts.size, dtype=pl.Float64)
+                for name in ("bid", "ask", "size")
+            },
+        }
+    )
+    return Batch(feed, "probability", rows, ts, NOW)
+
+
+def test_it_waits_for_every_feed_that_is_behind_and_merges_by_stamp():
+    opening = Opening({"a": 900 * SECOND, "b": 950 * SECOND, "c": 999 * SECOND}, NOW)
+    assert opening.waiting  # for a and b: c was seen a second ago
+    opening.add(batch("b", [951, 960, 1000]))
+    assert opening.waiting
+    opening.add(batch("a", [901, 955]))
+    assert opening.waiting
+    opening.add(batch("a", [1001]))
+    assert not opening.waiting
+    told = opening.batches()
+    stamps = [int(t) // SECOND for one in told for t in times_ns(one.rows)]
+    assert stamps == sorted(stamps) == [901, 951, 955, 960, 1000, 1001]
+    assert [one.feed for one in told] == ["a", "b", "a", "b", "a"]
+    assert {one.received_ns for one in told} == {HISTORY}
+    assert all((one.keys == times_ns(one.rows)).all() for one in told)
+
+
+def test_with_nothing_behind_it_keeps_nothing():
+    opening = Opening({}, NOW)
+    assert not opening.waiting
+    assert opening.batches() == []
+
+
+class Missed:
+    """A source that brings its batches after a while and stays silent."""
+
+    def __init__(self, feed, batches, after_s):
+        self.feeds = (
+            Feed(
+                Instrument("sim", feed, "event contract"),
+                feed,
+                PROBABILITY,
+                empty(PROBABILITY),
+                0,
+                "sim",
+            ),
+        )
+        self._batches, self._after_s = batches, after_s
+
+    def health(self):
+        return (FeedHealth(self.feeds[0].label),)
+
+    async def batches(self, since):
+        await asyncio.sleep(self._after_s)
+        for one in self._batches:
+            yield one
+
+
+class Earlier(Unkept):
+    """A journal that holds one batch of each feed."""
+
+    def __init__(self, batches):
+        super().__init__()
+        self._held = self.append(batches)
+
+    def read(self, from_number=0):
+        return iter(self._held[from_number:])
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Rows that an estimator behind ``Merged`` would see."""
+
+    def start(self):
+        return ()
+
+    def step(self, state, new):
+        stamps = tuple(int(t) // SECOND for rows in new.frames.values() for t in times_ns(rows))
+        return (*state, *stamps), Slice(new.upto_ns, {})
+
+    def finish(self, state):
+        return None
+
+
+def test_rows_missed_by_one_feed_are_not_late_for_those_that_read_both():
+    graph = program(
+        [
+            Node("merged", ("a", "b"), Merged(SECOND, 2 * SECOND), feeds=True),
+            Node("seen", ("merged",), Seen()),
+        ]
+    )
+    now = 4_000_000_000
+    sources = [
+        Missed("a", [batch("a", [now - 50, now - 5, now])], 0.3),
+        Missed("b", [batch("b", [now - 40]), batch("b", [now])], 0.0),
+    ]
+
+    def run(opening_s):
+        journal = Earlier([batch("a", [now - 60]), batch("b", [now - 60])])
+        going = LiveRun(
+            graph, sources, journal=journal, snapshots=Unkept(), board=Board(), beat_s=None,
+            opening_s=opening_s,
+        )  # fmt: skip
+        going.start()
+        assert going.wait(60.0)
+        states = going.stop(finish=True)
+        return sorted(states["seen"]), sum(states["merged"].late.values())
+
+    every = sorted([now - 60, now - 60, now - 50, now - 40, now - 5, now, now])
+    assert run(60.0) == (every, 0)
+    assert run(0.0)[1] == 2  # without it a's rows come after b's fresh ones
