@@ -160,6 +160,15 @@ def test_a_given_rate_spot_and_yield_are_used():
     assert silent.reason == "no strike has both a call and a put, and no spot is known"
 
 
+def _locked_pairs(chain, forward):
+    """Two strikes with both rights, bid and ask one price, on a line through this forward."""
+    strikes = np.repeat([90.0, 110.0], 2)
+    call = np.tile([True, False], 2)
+    prices = np.where(call, 200.0 + forward - strikes, 200.0)
+    rows = np.arange(4)
+    return some(chain, rows)._replace(strikes=strikes, is_call=call, bids=prices, asks=prices)
+
+
 def _spoiled(kind):
     whole = as_chain(lognormal_chain())
     n = whole.strikes.size
@@ -174,6 +183,8 @@ def _spoiled(kind):
         "constant": lambda: whole._replace(bids=np.full(n, 2.0), asks=np.full(n, 2.1)),
         "parity broken": lambda: whole._replace(bids=whole.bids + lift, asks=whole.asks + lift),
         "listed twice": lambda: some(whole, np.append(np.arange(n), 40)),
+        "two locked pairs": lambda: _locked_pairs(whole, 100.0),
+        "a forward below 0": lambda: _locked_pairs(whole, -40.0)._replace(underlying_price=90.0),
     }
     return made[kind]()
 
@@ -189,6 +200,8 @@ def _spoiled(kind):
         ("constant", ""),
         ("parity broken", "calls and puts do not agree on one forward"),
         ("listed twice", "listed twice"),
+        ("two locked pairs", "parity leaves the forward no error"),
+        ("a forward below 0", "forward"),
     ],
     ids=lambda value: value.replace(" ", "-") or "any",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,6 +45,10 @@ def replay(
     simulate: Annotated[
         int | None, typer.Option(help="Replay a simulated night of this seed.", min=0)
     ] = None,
+    minutes: Annotated[float, typer.Option(help="Length of the simulated night.")] = 60.0,
+    dataset: Annotated[
+        str | None, typer.Option(help="Replay a run that was sealed into the lake.")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of real data.")] = None,
     lake: LakeOption = Path("lake"),
     screen: ScreenOption = "dashboard",
@@ -64,7 +69,14 @@ def replay(
     from eventtape.stream.unkept import Unkept
 
     times = _speed(speed)
-    tape, about, config = _stored(event, simulate, data, lake, every, _model(model, lake))
+    if dataset is not None:
+        tape, about, config = _sealed(dataset, lake)
+    elif simulate is not None:
+        tape, about, config = _simulated(simulate, minutes, every)
+    else:
+        tape, about, config = _stored(event, data, lake, every)
+    if model is not None:
+        config = dataclasses.replace(config, model=_model(model, lake))
     program = election_night(tape.feeds, config)
     batches = tape_batches(tape, span_ns=round(config.lateness_s * 1e9))
     if as_json:
@@ -231,36 +243,49 @@ def _first_probability(feeds: list[Feed] | tuple[Feed, ...]) -> str:
     return found[0]
 
 
+def _simulated(seed: int, minutes: float, every: str) -> tuple[Tape, About, NightConfig]:
+    """A simulated night, what to call it, and the options that fit its pace."""
+    from eventtape.dashboard.about import About
+    from eventtape.simulate.live_night import live_night
+    from eventtape.stream.election_night import NightConfig
+    from eventtape.studies.events import SIMULATED
+
+    night = live_night(seed, minutes=minutes)
+    start, end = int(night.truth.ts[0]), int(night.truth.ts[-1])
+    about = About(
+        SIMULATED.key, f"{SIMULATED.title} {seed}", SIMULATED.outcome, "event",
+        simulated=True, start_ns=start, end_ns=end, notes=(SIMULATED.note,),
+    )  # fmt: skip
+    config = NightConfig(
+        primary="event", start_ns=start, step_s=10.0, horizon_s=240.0, lead_s=60.0,
+        chain_s=15.0, snapshot_s=60.0, every=every, lateness_s=1.0, quiet_s=None,
+        weights=night.weights,
+    )  # fmt: skip
+    return night.tape, about, config
+
+
+def _sealed(dataset: str, lake: Path) -> tuple[Tape, About, NightConfig]:
+    """The tape of a run in the lake, under the run's own options."""
+    from eventtape.cli.live_run import run_folder, saved_options
+    from eventtape.store import Lake, read_tape
+
+    options = saved_options(run_folder(lake, dataset))
+    if options is None:
+        raise InputError("a run of this lake", met=dataset, column="--dataset")
+    tape = read_tape(Lake(lake), dataset)
+    config = dataclasses.replace(_config(options, lake), lateness_s=1.0, quiet_s=None)
+    return tape, _about(dataset, options), config
+
+
 def _stored(
-    event: str,
-    simulate: int | None,
-    data: Path | None,
-    lake: Path,
-    every: str,
-    model: ScoredModel | None,
+    event: str, data: Path | None, lake: Path, every: str
 ) -> tuple[Tape, About, NightConfig]:
-    """The tape, what to call it, and the options that fit its pace."""
+    """The tape of a known event, from an hour before its window."""
     from eventtape.dashboard.about import About
     from eventtape.store import Lake
     from eventtape.stream.election_night import NightConfig
     from eventtape.studies import event_named
-    from eventtape.studies.events import SIMULATED
 
-    if simulate is not None:
-        from eventtape.simulate.live_night import live_night
-
-        night = live_night(simulate)
-        start, end = int(night.truth.ts[0]), int(night.truth.ts[-1])
-        about = About(
-            SIMULATED.key, f"{SIMULATED.title} {simulate}", SIMULATED.outcome, "event",
-            simulated=True, start_ns=start, end_ns=end, notes=(SIMULATED.note,),
-        )  # fmt: skip
-        config = NightConfig(
-            primary="event", start_ns=start, step_s=10.0, horizon_s=240.0, lead_s=60.0,
-            chain_s=15.0, snapshot_s=60.0, every=every, lateness_s=1.0, quiet_s=None,
-            weights=night.weights, model=model,
-        )  # fmt: skip
-        return night.tape, about, config
     what = event_named(event)
     tape = wiring.tape_of(what, data=data, lake=Lake(lake))
     if tape is None:
@@ -274,9 +299,8 @@ def _stored(
         start_ns=what.start_ns, end_ns=what.end_ns, notes=notes,
     )  # fmt: skip
     config = NightConfig(
-        primary=what.primary, start_ns=what.start_ns, every=every, lateness_s=1.0, quiet_s=None,
-        model=model,
-    )  # fmt: skip
+        primary=what.primary, start_ns=what.start_ns, every=every, lateness_s=1.0, quiet_s=None
+    )
     return _window(tape, what.start_ns - 3_600_000_000_000, what.end_ns), about, config
 
 

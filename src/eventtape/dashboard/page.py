@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 import panel as pn
+import polars as pl
 
 from eventtape.clock import SECOND, format_ns
 from eventtape.dashboard import tables
@@ -36,6 +37,7 @@ __all__ = ["Page", "page_maker"]
 _TICK_MS = 100
 _SLOWLY = 4  # tables and clocks every so many ticks
 _UNANSWERED = 2
+_LAGS = 2_000
 _FORGOTTEN_S = 30.0  # an answer that has not come by then will not
 _DARK = "eventtape-dark"
 ICON = "data:image/svg+xml," + quote(
@@ -63,6 +65,7 @@ class Page:
         self.wire = Wire(name="wire")
         self._sent: dict[int, float] = {}
         self._trips: deque[float] = deque(maxlen=64)
+        self._lags: deque[pl.DataFrame] = deque(maxlen=_LAGS)  # until they can be seen
         self._ticks = 0
         _on(self.wire, "paused", self._choose)
         _on(self.wire, "at_s", self._choose)
@@ -114,7 +117,10 @@ class Page:
     def _say(self) -> None:
         """Clocks, the words of the controls, and the tables; what has not changed is not sent."""
         screen, now = self.screen, self.screen.clock()
-        self.lags.append(lag_row(now, screen.news.lag))
+        self._lags.append(lag_row(now, screen.news.lag))
+        if screen.in_view is None or "engine" in screen.in_view:
+            self.lags.append(pl.concat(self._lags))
+            self._lags.clear()
         trips = sorted(self._trips)
         trip_ms = trips[int(0.99 * (len(trips) - 1))] if trips else math.nan
         pairs = next(p.figure for p in self.parts if isinstance(p.figure, LiveLeadership)).table()

@@ -299,6 +299,8 @@ def _verdict(found: ParityForward) -> tuple[Status, str]:
         return Status.NOT_IDENTIFIED, "no strike has both a call and a put, and no spot is known"
     if found.status is Status.NOT_RESOLVED:
         return found.status, "calls and puts do not agree on one forward"
-    if found.status in {Status.OK, Status.TOO_FEW}:
-        return Status.OK, ""
-    return found.status, f"forward: {found.status}"
+    if found.status not in {Status.OK, Status.TOO_FEW}:
+        return found.status, f"forward: {found.status}"
+    if not (found.forward > 0.0 and math.isfinite(found.forward_error)):
+        return Status.NOT_IDENTIFIED, "parity leaves the forward no error, or none above 0"
+    return Status.OK, ""

@@ -61,8 +61,10 @@ class DensityMoments(NamedTuple):
 
     - ``price``, ``log_return``; ``..._errors``: standard errors; ``..._beyond``: the share of each
       moment's integral from beyond the strikes used, NaN where these were not given.
-    - ``mean_gap``: mean over forward, less 1, of the same sum. Above 1e-8 in size the status is
-      ``NOT_RESOLVED`` and the moments are NaN; ``NOT_IDENTIFIED`` for a smile that is no law.
+    - ``mean_gap``: mean over forward, less 1, of the same sum.
+    - ``status``: ``NOT_RESOLVED``, and the moments are NaN, where the gap is above 1e-8 in size,
+      where a density negative in places leaves no variance above 0, and where volatilities are so
+      high that no float holds a moment; ``NOT_IDENTIFIED`` for a smile that is no law.
     """
 
     price: FourMoments
@@ -111,15 +113,18 @@ def moments(
     nodes = law_nodes(smile, power=4.0, at=ends)
     if nodes is None:
         return DensityMoments(*(_NONE,) * 6, math.nan, Status.NOT_IDENTIFIED)
-    growth = np.expm1(nodes.y)
-    gap = float(growth @ nodes.mass + (nodes.mass.sum() - 1.0))
+    with np.errstate(over="ignore", invalid="ignore"):
+        growth = np.expm1(nodes.y)
+        gap = float(growth @ nodes.mass + (nodes.mass.sum() - 1.0))
     if not abs(gap) < _MEAN_GAP:
         return DensityMoments(*(_NONE,) * 6, gap, Status.NOT_RESOLVED)
     S = F * np.exp(nodes.y)
     beyond = ~((low < S) & (high > S))
     known = low_strike is not None or high_strike is not None
-    price, price_errors, price_part = _four(smile, nodes, growth, 1.0, beyond)
-    log, log_errors, log_part = _four(smile, nodes, nodes.y, 0.0, beyond)
+    parts = [_four(smile, nodes, x, at, beyond) for x, at in ((growth, 1.0), (nodes.y, 0.0))]
+    if parts[0] is None or parts[1] is None:
+        return DensityMoments(*(_NONE,) * 6, gap, Status.NOT_RESOLVED)
+    (price, price_errors, price_part), (log, log_errors, log_part) = parts[0], parts[1]
     mean_error = math.hypot(F * price_errors.mean, smile.forward_error)
     sd_error = math.hypot(F * price_errors.sd, price.sd * smile.forward_error)
     return DensityMoments(
@@ -207,11 +212,17 @@ def _strip(smile: Smile, K: FloatArray) -> float:
 
 def _four(
     smile: Smile, nodes: LawNodes, x: FloatArray, shift: float, beyond: BoolArray
-) -> tuple[FourMoments, FourMoments, FourMoments]:
-    """Moments of x, their errors, and the shares from beyond; the mean's of E[x + shift]."""
+) -> tuple[FourMoments, FourMoments, FourMoments] | None:
+    """Moments of x, their errors, and the shares from beyond; the mean's of E[x + shift].
+
+    None where the variance is not positive, or a moment beyond what a float holds.
+    """
     mean = float(x @ nodes.mass)
-    powers = (x - mean) ** _POWERS
-    m, slope = nodes.expect(powers)
+    with np.errstate(over="ignore", invalid="ignore"):
+        powers = (x - mean) ** _POWERS
+        m, slope = nodes.expect(powers)
+    if not (m[2] > 0.0 and np.isfinite(m).all() and np.isfinite(slope).all()):
+        return None
     m1_slope = nodes.expect(x[None])[1][0]
     # The centre moves too: d m_n = d E[(x - c)^n] - n m_(n-1) dc
     s = [slope[n] - n * m[n - 1] * m1_slope for n in range(2, 5)]

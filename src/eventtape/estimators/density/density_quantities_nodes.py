@@ -15,6 +15,7 @@ error of a sum E with slope s is |H s|, H' H their covariance. Prices are in uni
 from __future__ import annotations
 
 import math
+from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -109,6 +110,14 @@ def stretch_ends(smile: Smile) -> FloatArray:
     return _unwarped(smile, smile.half)
 
 
+@cache
+def _gauss() -> tuple[FloatArray, FloatArray]:
+    """Points and weights of a panel, shared by all calls: read-only."""
+    point, weight = np.polynomial.legendre.leggauss(_POINTS)
+    point.flags.writeable = weight.flags.writeable = False
+    return point, weight
+
+
 def _unwarped(smile: Smile, reach: float) -> FloatArray:
     u = smile.centre + np.array([-1.0, 1.0]) * reach
     return np.array([smile.reference * unwarped(end) for end in u])
@@ -147,7 +156,7 @@ def law_nodes(
         ]
     )
     edges = np.append(edges, high)
-    point, weight = np.polynomial.legendre.leggauss(_POINTS)
+    point, weight = _gauss()
     middle, part = 0.5 * (edges[1:] + edges[:-1]), 0.5 * np.diff(edges)
     y = (middle[:, None] + part[:, None] * point).ravel()
     weights = (part[:, None] * weight).ravel()

@@ -152,7 +152,8 @@ def outcome_bounds(
     )
     gap = _laid_out(gap, P.shape)
     resolved = all(bool((x.resolved | np.isnan(x.lower)).all()) for x in bounds)
-    if not resolved or tables.negative_mass > _NEGATIVE:
+    lost = np.isnan(gap.lower + gap.upper) & (P > 0.0) & (P < 1.0)
+    if not resolved or lost.any() or tables.negative_mass > _NEGATIVE:
         status = Status.NOT_RESOLVED
     return OutcomeBounds(P, state1, state0, gap, tables.forward, tables.negative_mass, status)
 
@@ -274,11 +275,13 @@ def _whole_mean(tables: LawTables) -> float:
 def _gap_of(mean: Trimmed, p: FloatArray, whole: float) -> Trimmed:
     """The gap's bounds: m1 at each of its own, m0 with it; NaN where a state has no probability.
 
+    NaN, too, where a mean is not above 0, as rounding leaves one beside a law of absurd width.
     ``whole`` is the law's own mean over the forward: 1, but for negative parts taken out.
     """
     p = np.where((p > 0.0) & (p < 1.0), p, math.nan)
-    m1 = mean.value
+    m1 = np.where(mean.value > 0.0, mean.value, math.nan)
     m0 = (whole - p * m1) / (1.0 - p)
+    m0 = np.where(m0 > 0.0, m0, math.nan)
     steep = 1.0 / m1 + p / ((1.0 - p) * m0)
     by_mass = mean.by_mass * steep + (m1 - m0) / ((1.0 - p) * m0)
     return Trimmed(np.log(m1 / m0), by_mass, mean.beyond * steep, mean.error * steep, 0.0 * m1)

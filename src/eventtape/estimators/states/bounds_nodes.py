@@ -54,6 +54,7 @@ _DEVIATIONS = 10.0
 _FAR = 1e3
 _TAIL, _FURTHER, _FAR_VOLS = 1e-10, 0.6, 40
 _ROOT_2PI = math.sqrt(2.0 * math.pi)
+_HIGHEST = 300.0  # log of the highest price over the forward whose square a float holds, twice over
 
 Payoffs = Callable[[FloatArray], FloatArray]  # e^y of any shape to amounts (q, ...)
 
@@ -79,6 +80,7 @@ class Panels(NamedTuple):
 def smile_panels(smile: Smile, corners: FloatArray, payoffs: Payoffs) -> Panels | None:
     """Panels of a fitted smile's law, or None where its volatility is not positive throughout.
 
+    None, too, where it is so high that the law reaches e^300 times the forward.
     ``corners`` in log moneyness; ``payoffs`` from e^y to the amounts of each.
     """
     v0, q = smile.reference, smile.coefficients
@@ -90,7 +92,7 @@ def smile_panels(smile: Smile, corners: FloatArray, payoffs: Payoffs) -> Panels 
         place, sums, out = np.empty((PLACES, x.size)), np.empty((3, x.size)), np.empty((3, x.size))
         smile_places(x, smile.centre, smile.half, place)
         smile_sum(place, smile.half, q, sums)
-        law_of_smile(np.exp(y.ravel()), x, v0, sums, out)
+        law_of_smile(np.exp(np.minimum(y.ravel(), _HIGHEST)), x, v0, sums, out)
         return out
 
     ends = stretch_ends(smile)
@@ -101,6 +103,8 @@ def smile_panels(smile: Smile, corners: FloatArray, payoffs: Payoffs) -> Panels 
         return None
     left, right = v[seen <= 0.0].max(), v[seen >= 0.0].max()
     low, high = -left * (_DEVIATIONS + 0.5 * left), right * (_DEVIATIONS + right)
+    if max(-low, high) > _HIGHEST:
+        return None
     edges, y, f, g = _refined(
         lambda at: law(at)[1].reshape(at.shape) * np.exp(at),
         _edges(low, high, corners, payoffs, quote_edges(smile)),
