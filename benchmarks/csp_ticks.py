@@ -404,6 +404,11 @@ def chains(
         s_chains.probability = venues[1:]
 
 
+def _curve(place: np.ndarray, values: np.ndarray) -> Any:
+    first = np.datetime64(FIRST, "ns")
+    return csp.curve(object, (first + (place + 1) * np.timedelta64(1_000, "ns"), values))
+
+
 @csp.graph(memoize=False)
 def graph(peer: object, events: object) -> None:
     edges = {name: _curve(*events[name]) for name in events}
@@ -413,11 +418,6 @@ def graph(peer: object, events: object) -> None:
     ticks(peer, edges["quotes"], edges["trades"], end)
     if "options" in edges:
         chains(peer, edges["venues"], edges["options"], end)
-
-
-def _curve(place: np.ndarray, values: np.ndarray) -> Any:
-    first = np.datetime64(FIRST, "ns")
-    return csp.curve(object, (first + (place + 1) * np.timedelta64(1_000, "ns"), values))
 
 
 def run(nodes: Program, events: Events) -> Peer:

@@ -128,11 +128,8 @@ def newest(answers: dict[str, Sequence[pl.DataFrame]], about: About) -> str:
     said: dict[str, Any] = {}
     for name, frames in answers.items():
         rows = pl.concat(frames)
-        last = (
-            rows.unique(KEYS[name], keep="last", maintain_order=True)
-            if name in KEYS
-            else rows.tail(1)
-        )
+        by = KEYS.get(name)
+        last = rows.unique(by, keep="last", maintain_order=True) if by else rows.tail(1)
         said[name] = [{k: _plain(v) for k, v in row.items()} for row in last.to_dicts()]
     head = {"event": about.key, "title": about.title, "simulated": about.simulated}
     return json.dumps({**head, "newest": said}, indent=1, allow_nan=False)

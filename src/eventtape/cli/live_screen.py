@@ -60,7 +60,7 @@ class LiveScreen:
 
     def _keep(self, name: str, rows: pl.DataFrame) -> None:
         keys = KEYS.get(name)
-        if keys is None:
+        if not keys:
             return
         held = self._newest.setdefault(name, {})
         for row in rows.unique(keys, keep="last", maintain_order=True).to_dicts():

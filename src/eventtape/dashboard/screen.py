@@ -17,24 +17,13 @@ import polars as pl
 from eventtape.clock import SECOND, format_ns
 from eventtape.dashboard.about import About
 from eventtape.dashboard.parts import Part, draw
-from eventtape.stream.answers import time_column
+from eventtape.stream.answers import KEYS, time_column
 from eventtape.stream.board import Board, News
 from eventtape.stream.fold import NEVER
 
-__all__ = ["LATEST_BY", "SILENT", "Mode", "Screen"]
+__all__ = ["SILENT", "Mode", "Screen"]
 
 Mode = Literal["waiting", "live", "paused", "back", "ended"]
-LATEST_BY = {
-    "probability": ("feed",),
-    "markets": ("market",),
-    "density": ("chain",),
-    "states": ("chain", "method"),
-    "leadership": ("first", "second"),
-    "factors": ("factor",),
-    "scores": ("ticker",),
-    "live_scores": (),
-}
-"""What names a row of each node's table; the last row of all where nothing does."""
 SILENT = ("stale", "down")
 _REST = 4.0  # times what it took to draw a part: none takes more than a fifth of the thread
 _PIECES = 64
@@ -184,7 +173,7 @@ class Screen:
 
     def _note(self, name: str, rows: pl.DataFrame) -> None:
         """Keep the last row of each name, and choose the first chain met."""
-        by = LATEST_BY.get(name)
+        by = KEYS.get(name)
         if by is None or rows.is_empty():
             return
         if not by:

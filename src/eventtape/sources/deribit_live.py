@@ -34,7 +34,6 @@ from eventtape.sources.files import JsonRow, json_rows
 from eventtape.sources.http import Client
 from eventtape.sources.live_json import (
     Ignored,
-    frame_value,
     milliseconds,
     number,
     object_in,
@@ -147,7 +146,7 @@ class DeribitLive:
 
     def read(self, frame: str | bytes, received_ns: int) -> Read:
         """Trades, an index value or a quote; or an answer, or the service's heartbeat."""
-        said = object_in(frame_value(frame, self.name), self.name)
+        said = object_in(parse_frame(frame, feed=self.name), self.name)
         self._now_ns = max(self._now_ns, received_ns)
         method = said.values.get("method")
         if method == "subscription":

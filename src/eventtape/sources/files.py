@@ -10,6 +10,7 @@ import gzip
 import io
 import json
 import math
+import sys
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 GZIP_MAGIC = b"\x1f\x8b"
+_LARGEST = sys.float_info.max
 
 
 class JsonRow(NamedTuple):
@@ -52,11 +54,9 @@ class JsonRow(NamedTuple):
     def number(self, name: str) -> float:
         """The finite number in a field, as it stands; text and booleans are refused."""
         value = self.values.get(name)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not math.isfinite(value)
-        ):
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        # No float holds some whole numbers, which isfinite cannot even be asked of.
+        if not number or not -_LARGEST <= value <= _LARGEST:
             raise self.fault(name, "a finite number", value)
         return value
 

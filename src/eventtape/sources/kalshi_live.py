@@ -30,7 +30,6 @@ from eventtape.sources.http import Client
 from eventtape.sources.kalshi_missed import missed_quotes, missed_trades
 from eventtape.sources.live_json import (
     Ignored,
-    frame_value,
     milliseconds,
     number,
     object_in,
@@ -142,7 +141,7 @@ class KalshiLive:
 
     def read(self, frame: str | bytes, received_ns: int) -> Read:
         """A trade or a quote, or the answer to a command."""
-        said = object_in(frame_value(frame, self.name), self.name)
+        said = object_in(parse_frame(frame, feed=self.name), self.name)
         kind = str(said.values.get("type"))
         if kind == "error":
             return _refusal(said)

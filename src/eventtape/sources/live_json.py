@@ -6,7 +6,6 @@ names the venue, the field and what stood there.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -15,11 +14,11 @@ import polars as pl
 
 from eventtape.errors import InputError
 from eventtape.sources.files import JsonRow
-from eventtape.sources.live_rows import parse_frame, row_keys
+from eventtape.sources.live_rows import row_keys
 from eventtape.tape import Record
 from eventtape.tape.batch import Batch
 
-__all__ = ["Ignored", "frame_value", "milliseconds", "number", "object_in", "one_row", "whole"]
+__all__ = ["Ignored", "milliseconds", "number", "object_in", "one_row", "whole"]
 
 _KINDS = 100  # of messages a venue may name before further ones share a count
 _MS_LOW, _MS_HIGH = 10**12, 10**13  # the years 2001 to 2286
@@ -34,17 +33,6 @@ class Ignored(Counter[str]):
         """Count a message; beyond a hundred kinds the rest share one name."""
         name = str(kind)[:40]
         self[name if name in self or len(self) < _KINDS else "others"] += 1
-
-
-def frame_value(frame: str | bytes, venue: str) -> Any:
-    """The JSON value of a frame whose texts are all of whole characters."""
-    value = parse_frame(frame, feed=venue)
-    if (rb"\ud" if isinstance(frame, bytes) else r"\ud") in frame:  # type: ignore[operator]
-        try:
-            json.dumps(value, ensure_ascii=False).encode()
-        except UnicodeEncodeError as error:
-            raise InputError("text of whole characters", met=frame[:60], file=venue) from error
-    return value
 
 
 def object_in(value: Any, venue: str, name: str | None = None, at: int = 1) -> JsonRow:

@@ -125,12 +125,23 @@ def newest_ns(rows: pl.DataFrame) -> int:
 
 
 def parse_frame(frame: str | bytes, *, feed: str) -> Any:
-    """The JSON value of a frame; broken, binary or absurdly nested JSON is an ``InputError``."""
+    """The JSON value of a frame, its texts of whole characters.
+
+    Broken, binary or absurdly nested JSON is an ``InputError``, and so is half a surrogate pair:
+    no column, journal or screen could hold it.
+    """
     try:
-        return _STRICT.decode(frame if isinstance(frame, str) else frame.decode())
+        text = frame if isinstance(frame, str) else frame.decode()
+        value = _STRICT.decode(text)
     except (ValueError, RecursionError) as error:
         reason = str(error).partition(": line")[0]
         raise InputError(f"a frame of JSON ({reason})", met=frame[:60], file=feed) from error
+    if "\\ud" in text or "\\uD" in text:
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise InputError("text of whole characters", met=frame[:60], file=feed) from error
+    return value
 
 
 def _no_constant(name: str) -> NoReturn:

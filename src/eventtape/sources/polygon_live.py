@@ -143,7 +143,7 @@ class PolygonLive:
             batches.append(self._events.quotes(self._quotes, _LIVE, names, quotes, received_ns))
         if len(trades) + len(quotes) == len(events):
             return Read(tuple(batches))
-        others = [e for e, kind in zip(events, kinds, strict=True) if kind not in {"T", "Q"}]
+        others = [e for e, kind in zip(events, kinds, strict=True) if kind not in ("T", "Q")]
         return self._told(others)._replace(batches=tuple(batches))
 
     def backfill(self, client: Client, feed: str, from_ns: int, to_ns: int) -> tuple[Batch, ...]:
@@ -209,7 +209,7 @@ class PolygonLive:
             if event["ev"] != "status":
                 self.counts["events of other kinds"] += 1
                 continue
-            status = event.get("status")
+            status = str(event.get("status"))
             words = f"{status}: {event.get('message', '')}".replace(self._key, "(key)")[:200]
             if status in _REFUSING:
                 return Read(refused=words)

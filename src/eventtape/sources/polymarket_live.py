@@ -31,7 +31,7 @@ from eventtape.clock import MINUTE, SECOND
 from eventtape.errors import InputError
 from eventtape.sources.files import JsonRow, json_rows, rows_under
 from eventtape.sources.http import Client
-from eventtape.sources.live_json import Ignored, frame_value, milliseconds, one_row
+from eventtape.sources.live_json import Ignored, milliseconds, one_row
 from eventtape.sources.live_rows import row_keys
 from eventtape.sources.live_venue import Hole, Read
 from eventtape.sources.polymarket import parse_history
@@ -129,7 +129,7 @@ class PolymarketLive:
         """Rows of the tokens whose best bid or ask the frame changes."""
         if frame in {"PONG", b"PONG"}:
             return Read()
-        value = frame_value(frame, self.name)
+        value = parse_frame(frame, feed=self.name)
         events = json_rows(value if isinstance(value, list) else [value], file=self.name)
         # All of a frame is read before any of it is applied: a frame that cannot be read changes
         # nothing.

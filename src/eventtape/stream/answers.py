@@ -137,8 +137,9 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "density": ("chain",),
     "states": ("chain", "method"),
     "leadership": ("first", "second"),
+    "live_scores": (),
 }
-"""What a row of each answer is about; its newest row is what holds now."""
+"""What a row of each answer is about; its newest row is what holds now; () is the whole."""
 
 
 def time_column(frame: pl.DataFrame) -> str:

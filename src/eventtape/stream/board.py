@@ -25,6 +25,9 @@ from eventtape.tape.health import FeedHealth
 __all__ = ["Board", "Failure", "Lag", "Metrics", "News", "Reader"]
 
 
+_MOST_PIECES = 1_024  # of a node, before they are laid out as one
+
+
 class Failure(NamedTuple):
     """A node that stopped: what it met, and with which batch."""
 
@@ -103,6 +106,9 @@ class Board:
             self._count[name] = before + rows.height
             while self._count[name] - pieces[0][0] - pieces[0][1].height > self.most_rows:
                 pieces.popleft()
+            if len(pieces) > _MOST_PIECES:
+                whole = pl.concat([piece for _, piece in pieces])
+                self._kept[name] = deque([(pieces[0][0], whole)])
 
     def fail(self, name: str, error: EventTapeError, batch: Batch | None) -> None:
         """A node stopped."""
@@ -148,16 +154,16 @@ class Board:
 
     def _since(self, name: str, seen: int) -> tuple[pl.DataFrame | None, int, int]:
         """Rows after the first ``seen``, how many of them are gone, and the count of all."""
+        new: list[pl.DataFrame] = []
         with self._lock:
-            pieces, count = list(self._kept.get(name, ())), self._count.get(name, 0)
-        new = [
-            piece.slice(max(seen - before, 0))
-            for before, piece in pieces
-            if before + piece.height > seen
-        ]
+            count = self._count.get(name, 0)
+            for before, piece in reversed(self._kept.get(name, ())):
+                if before + piece.height <= seen:
+                    break
+                new.append(piece.slice(max(seen - before, 0)))
         if not new:
             return None, 0, count
-        rows = pl.concat(new)
+        rows = pl.concat(reversed(new))
         return rows, count - seen - rows.height, count
 
 

@@ -12,21 +12,19 @@ from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtri
 
 from eventtape.arrays import FloatArray, Status
 from eventtape.clock import SECOND
 from eventtape.estimators.density.quote_noise import infer_tick
 from eventtape.estimators.pricing.gram_charlier import GramCharlierStates
 from eventtape.estimators.states.joint_fit import joint_fit
-from eventtape.estimators.states.joint_result import JointFit
+from eventtape.estimators.states.joint_means import SHAPES_KNOWN, state_means
 from eventtape.estimators.states.option_panel import OptionPanel, option_panel
 from eventtape.stream.density_rows import Law
 
 __all__ = ["JointAnswer", "Snapshot", "joint_answer", "panel_of", "snapshot_of"]
 
 _LEAST_STRIKES = 5
-_FAR_FROM_ZERO = 25.0  # fall of twice the log likelihood from which it is a parabola
 _ALIKE = "the likelihood of no gap is too near: the states' shapes are not known"
 _BROKE = "the fit's equations are singular"
 
@@ -118,9 +116,9 @@ def joint_answer(
     if verdict.status is not Status.OK:
         return _none(p[-1], verdict.status, verdict.reason)
     at = int(np.flatnonzero(np.isfinite(fit.mean_1))[-1])
-    up, down = _means(fit, at, level)
+    up, down = ((mean.lower, mean.upper) for mean in state_means(fit, at, level))
     gap = (fit.delta, fit.lower, fit.upper)
-    if fit.zero_fall < _FAR_FROM_ZERO:
+    if fit.zero_fall < SHAPES_KNOWN:
         none = np.empty(0)
         return JointAnswer(float(p[at]), up, down, gap, none, none, Status.OK, _ALIKE)
     one, other = (np.maximum(_state(fit.laws[-1], i).pdf(grid), 0.0) for i in (0, 1))
@@ -132,22 +130,6 @@ def _none(probability: float, status: Status, reason: str) -> JointAnswer:
     return JointAnswer(
         float(probability), (nan, nan), (nan, nan), (nan, nan, nan), none, none, status, reason
     )
-
-
-def _means(fit: JointFit, at: int, level: float) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Intervals of the means, no narrower than the profile's gaps make them (as in the study)."""
-    z = float(ndtri(0.5 + 0.5 * level))
-    p, delta = float(fit.probability[at]), float(fit.delta_path[at])
-    forward = p * float(fit.mean_1[at]) + (1.0 - p) * float(fit.mean_0[at])
-    ends = [delta + end - fit.delta for end in (fit.lower, fit.delta, fit.upper)]
-    lows = [forward / (1.0 - p + p * math.exp(d)) for d in ends]
-    highs = [m * math.exp(d) for m, d in zip(lows, ends, strict=True)]
-    out = []
-    for three, error in ((highs, fit.mean_1_error), (lows, fit.mean_0_error)):
-        low, middle, high = sorted(three)
-        half = z * float(error[at])
-        out.append((min(low, middle - half), max(high, middle + half)))
-    return out[0], out[1]
 
 
 def _state(law: GramCharlierStates, i: int) -> GramCharlierStates:

@@ -22,6 +22,7 @@ from eventtape.estimators.states.bounds_interval import Bound
 from eventtape.estimators.states.conditional_calls import ConditionalCalls, conditional_calls
 from eventtape.estimators.states.exposure import Exposure, exposure
 from eventtape.estimators.states.identification import Verdict
+from eventtape.estimators.states.joint_means import SHAPES_KNOWN, state_means
 from eventtape.estimators.states.joint_result import JointFit
 from eventtape.estimators.states.option_panel import OptionPanel
 from eventtape.studies.states_rows import (
@@ -49,7 +50,6 @@ __all__ = [
 
 _MOST_STRIKES = 12  # neighbours err apart, and a second difference magnifies it
 _LEAST_STRIKES = 3
-_FAR_FROM_ZERO = 25.0  # fall of twice the log likelihood from which it is a parabola
 _NEGATIVE = 1e-3  # mass, as the bounds have it
 
 
@@ -162,26 +162,16 @@ def exposure_rung(found: MeasuredExposure, at: Snapshot) -> Rung:
 def joint_rung(fit: JointFit, at: int, level: float) -> Rung:
     """The joint fit: the mean gap over the times, means and volatilities at one of them.
 
-    Near no gap its likelihood is no parabola: a mean's interval is never narrower than the one
-    that the profile's gaps make of it, and where no gap at all is not far beneath (a fall under
-    25, as in the fit) no state has a volatility: too few of their intervals hold the truth.
+    Where no gap at all is not far beneath (a fall under ``SHAPES_KNOWN``) no state has a
+    volatility: too few of their intervals hold the truth.
     """
     v = fit.verdict
     if v.status is not Status.OK:
         return refused_rung(JOINT, v.status, v.reason, v)
     z = float(ndtri(0.5 + 0.5 * level))
-    p, delta = float(fit.probability[at]), float(fit.delta_path[at])
-    forward = p * float(fit.mean_1[at]) + (1.0 - p) * float(fit.mean_0[at])
-    ends = [delta + end - fit.delta for end in (fit.lower, fit.delta, fit.upper)]
-    mixed = [forward / (1.0 - p + p * math.exp(d)) for d in ends]
-
-    def mean(error: FloatArray, three: list[float]) -> Estimate:
-        low, middle, high = sorted(three)
-        half = z * float(error[at])
-        return Estimate(middle, min(low, middle - half), max(high, middle + half))
-
+    mean_1, mean_0 = state_means(fit, at, level)
     local = fit.local_covariance[at]
-    told = fit.zero_fall >= _FAR_FROM_ZERO
+    told = fit.zero_fall >= SHAPES_KNOWN
 
     def vol(value: FloatArray, side: float) -> Estimate:
         variance = local[4, 4] + side * local[1, 4] + 0.25 * local[1, 1]
@@ -192,8 +182,8 @@ def joint_rung(fit: JointFit, at: int, level: float) -> Rung:
         JOINT,
         ASSUMPTIONS[JOINT],
         Estimate(fit.delta, fit.lower, fit.upper),
-        mean(fit.mean_1_error, [m * math.exp(d) for m, d in zip(mixed, ends, strict=True)]),
-        mean(fit.mean_0_error, mixed),
+        Estimate(*mean_1),
+        Estimate(*mean_0),
         vol(fit.vol_1, 1.0) if told else NOTHING,
         vol(fit.vol_0, -1.0) if told else NOTHING,
         v,

@@ -24,7 +24,13 @@ from eventtape.estimators.density.density_quantities_moments import (
     moments,
     variance_swap,
 )
-from eventtape.estimators.density.density_quantities_nodes import quote_edges, stretch_ends
+from eventtape.estimators.density.density_quantities_nodes import (
+    _gauss,
+    law_nodes,
+    quote_edges,
+    stretch_ends,
+)
+from eventtape.estimators.density.fit import fit_density
 
 F, TAU, V0 = 100.0, 0.25, 0.2
 
@@ -292,3 +298,38 @@ def test_bad_questions_are_named():
     unbounded = expectation(smile, lambda x: np.where(x > F, np.inf, 0.0))
     assert unbounded.status is Status.NOT_RESOLVED
     assert math.isnan(unbounded.value)
+
+
+def of_quotes(strikes, prices, tau, width):
+    """A smile through absurd prices out of the money, at a forward of 100."""
+    K, price = np.array(strikes, np.float64), np.array(prices)
+    law = fit_density(K, K >= F, price * (1 - width), price * (1 + width), tau=tau, forward=F)
+    assert law.status is Status.OK
+    return law.smile
+
+
+def test_a_variance_below_0_is_no_moment():
+    """A density so negative that the log return's variance is: no root of it, no crash."""
+    strikes = [50, 75, 80, 85, 90, 95, 115, 130, 140, 145, 155]
+    prices = [
+        2.0224e-4, 5.29092, 63.1821, 3.22749e-5, 1.32499e-6, 5.47344e-3, 2.59248e-5, 98.0739,
+        99.1176, 1.16828e-3, 99.9999,
+    ]  # fmt: skip
+    smile = of_quotes(strikes, prices, 1.0, 3e-4)
+    nodes = law_nodes(smile)
+    assert nodes.y**2 @ nodes.mass - (nodes.y @ nodes.mass) ** 2 < 0.0
+    found = moments(smile)
+    assert found.status is Status.NOT_RESOLVED
+    assert np.isnan([*found.price, *found.log_return, *found.price_errors]).all()
+
+
+@pytest.mark.parametrize("vol", [5.0, 20.0, 60.0])
+def test_a_moment_that_no_float_holds_is_none(vol):
+    found = moments(flat(vol, 0.01), low_strike=90.0, high_strike=110.0)
+    assert found.status is (Status.OK if vol == 5.0 else Status.NOT_RESOLVED)
+    assert np.isfinite([*found.price, *found.log_return]).all() == (vol == 5.0)
+
+
+def test_points_of_a_panel_are_made_once_and_stay():
+    a, b = _gauss(), _gauss()
+    assert all(x is y and not x.flags.writeable for x, y in zip(a, b, strict=True))

@@ -560,3 +560,30 @@ def test_exchanging_the_states_turns_the_gap_though_the_density_dips_below_zero(
     out = outcome_bounds(law._replace(smile=law.smile._replace(coefficients=bent)), 0.5)
     assert out.negative_mass > 1e-4
     assert out.gap.lower == pytest.approx(-out.gap.upper, rel=1e-9)
+
+
+ABSURD = {  # tau; strikes and mids out of the money at a forward of 100; half-spread in parts
+    "wings beyond any float": (
+        30.0,
+        [50, 55, 65, 70, 135, 150],
+        [49.9964, 29.5008, 18.2537, 14.1848, 43.3011, 49.2693],
+        4e-4,
+    ),
+    "no mean left over": (
+        30.0,
+        [65, 70, 130, 145, 150],
+        [64.99034, 49.00905, 45.1733, 99.9976, 43.4822],
+        7.4e-4,
+    ),
+    "a volatility of 6,000%": (1.0, [60, 80, 100, 120, 140], [59.99, 79.99, 99.99, 99.9, 99.9], 0.01),
+}
+
+
+@pytest.mark.parametrize("case", ABSURD, ids=lambda case: case.replace(" ", "-"))
+def test_absurd_quotes_are_refused_or_answered_without_a_crash(case):
+    tau, strikes, mids, part = ABSURD[case]
+    K, mid = np.array(strikes, np.float64), np.array(mids)
+    law = fit_density(K, K >= 100.0, mid * (1 - part), mid * (1 + part), tau=tau, forward=100.0)
+    out = outcome_bounds(law, 0.5, p_error=0.01)
+    numbers = [out.gap.lower, out.gap.upper, out.state1.mean.lower, out.state0.mean.upper]
+    assert np.isfinite(numbers).all() or out.status is not Status.OK

@@ -10,7 +10,7 @@ other news apart from p        exposure per strike (slope_fit, serial_law, expos
                                distributed_lag and overlapping for one price on a fine grid
 one shape, one gap in time     joint_fit (option_panel; joint_problem, joint_kernel, joint_noise,
                                joint_search, joint_profile, joint_checks, joint_answer,
-                               joint_result)
+                               joint_result, joint_means)
 lognormal states, one time     two_lognormal (two_lognormal_curve, _kernel, _solutions)
 what to do with it             event_hedge (portfolio_gap, event_contracts, delta_one);
                                inventory (event_value): quotes of a maker
