@@ -7,8 +7,9 @@ tuples from csp's own array curve, plain Python state, and the same estimators a
 neither orders feeds nor checks values, and makes fourteen features where ours makes all 31.
 
 ``window`` is market time: each feed has one batch a window. Ours is given as the whole road from a
-batch to its answers, with the merge of feeds by time and every check at the door. ``estimators``
-is what the peer spends in calls that both roads make, at grid times: no road can save it.
+batch to its answers, with the merge of feeds by time and every check at the door. ``shared``
+is what the peer spends in calls that both roads make, at grid times, as a part of the whole: no
+road can save it. The busy minute is the same ticks within one minute of the night.
 
 Parts, each by name alone: night, symbols (8,000 against 40, tick nodes only, each case in a process
 of its own), latency (the live engine at 20,000 events a second, to the board and to a screen that
@@ -26,7 +27,9 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,7 +55,8 @@ from eventtape.tape import Feed, Tape
 from eventtape.tape.batch import Batch
 from table import show
 
-QUOTES, TRADES, MINUTES = 850_000, 150_000, 60.0
+QUOTES, TRADES, MINUTES = 850_000, 150_000, 30.0
+STOCKS = (STOCK_TRADES, STOCK_QUOTES)
 ROWS = (64, 512, 4_096, 65_536)
 TIME = pl.Datetime("ns", "UTC")
 MOST = 1_000_000  # rows of a batch: a window's rows of a feed are never cut
@@ -121,6 +125,7 @@ def peer_events(tape: Tape) -> csp_ticks.Events:
             value = "probability" if edge == "venues" else "price"
             ticks = zip([feed.label] * len(ts), ts, lists[value], strict=True)
         edges[edge].append((np.array(ts), list(ticks)))
+    newest = {feed.label: int(feed.frame["ts"].to_physical().max()) for feed in tape.feeds}
     order = [name for name in ("venues", "markets", "trades", "quotes", "options") if name in edges]
     stamps = {name: np.concatenate([at for at, _ in edges[name]]) for name in order}
     rank = np.repeat(np.arange(len(order)), [stamps[name].size for name in order])
@@ -137,7 +142,13 @@ def peer_events(tape: Tape) -> csp_ticks.Events:
         events[name] = (mine[by_place], values[by_place])
         done += len(ticks)
     last = np.empty(1, object)
-    last[0] = int(every.max()) + 1
+    last[0] = {
+        name: 1 + max((at for label, at in newest.items() if label in own), default=0)
+        for name, own in (
+            ("prices", newest.keys() - {VENUES[1], OPTIONS, *STOCKS}),
+            ("chains", {VENUES[0], OPTIONS}),
+        )
+    }
     return {**events, "end": (np.array([every.size]), last)}
 
 
@@ -161,19 +172,14 @@ def equal(mine: Frames, peer: csp_ticks.Peer) -> dict[str, int]:
         counts[name] = rows.height
 
     def table(name: str, columns: tuple[str, ...]) -> pl.DataFrame:
-        return pl.DataFrame(told[name], schema=columns, orient="row")
+        return pl.DataFrame(told.get(name, []), schema=columns, orient="row")
 
     same("probability", table("probability", ("feed", "ts", "mean", "sd", "z")), ["feed", "ts"],
          1e-12)  # fmt: skip
     columns = ("market", "ts", "level", "probability", "gap", "gap_lower", "gap_upper", "implied")
     same("markets", table("markets", columns), ["market", "ts"], 1e-9)
-    columns = ("ts", "first", "second", "pils", "is_first", "is_last", "component", "p_none")
-    theirs, keys = table("leadership", columns), ["ts", "first", "second"]
-    asked = mine["leadership"].with_columns(pl.col(TIME).to_physical())
-    silent = asked.join(theirs, on=keys, how="anti").select(columns[3:])
-    assert silent.select(pl.all().is_nan().all()).row(0) == (True,) * 5
-    theirs = pl.concat([theirs, asked.join(theirs, on=keys, how="anti").select(columns)])
-    same("leadership", theirs, keys, 1e-9)
+    if "leadership" in mine:
+        _same_leaders(mine["leadership"], told["leadership"], same)
     same("features", table("features", FOURTEEN), ["ticker", "bucket"], 1e-9)
     same("factors", table("factors", ("factor", "ts", "simple_return")), ["factor", "ts"], 1e-9)
     for name, keys in (("density", ["ts"]), ("states", ["ts", "method"])):
@@ -188,36 +194,60 @@ def equal(mine: Frames, peer: csp_ticks.Peer) -> dict[str, int]:
     return counts
 
 
+def _same_leaders(mine: pl.DataFrame, told: list[Any], same: Callable[..., None]) -> None:
+    """Pairs that the peer has no measures of have none in ours."""
+    keys = ["ts", "first", "second"]
+    columns = (*keys, "pils", "is_first", "is_last", "component", "p_none")
+    kinds = dict.fromkeys(columns, pl.Float64) | {"ts": pl.Int64, "first": str, "second": str}
+    theirs = pl.DataFrame(told, schema=kinds, orient="row")
+    asked = mine.select(columns).with_columns(pl.col(TIME).to_physical())
+    silent = asked.join(theirs, on=keys, how="anti")
+    assert silent.select(columns[3:]).fill_nan(None).null_count().row(0) == (silent.height,) * 5
+    same("leadership", pl.concat([theirs, silent]), keys, 1e-9)
+
+
 def part_night(repeats: int) -> None:
     night = live_night(1, minutes=MINUTES, stock_quotes=QUOTES, stock_trades=TRADES)
     rows = []
-    without = Tape(tuple(f for f in night.tape.feeds if f.label != OPTIONS), simulated=True)
-    for what, tape in (("full", night.tape), ("without options", without)):
+    feeds = night.tape.feeds
+    for what, tape, minutes in (
+        ("full", night.tape, MINUTES),
+        ("without options", _only(feeds, lambda name: name != OPTIONS), MINUTES),
+        ("ticks alone", _only(feeds, lambda name: name in STOCKS), MINUTES),
+        ("full, a busy minute", dense(night, 60.0), 1.0),
+    ):
         n = sum(feed.frame.height for feed in tape.feeds)
         events = peer_events(tape)
-        nodes = election_night(tape.feeds, config(night, 1.0))
+        held = config(night, 1.0)
+        graph = tick_nodes if what == "ticks alone" else election_night
+        nodes = graph(tape.feeds, held)
         csp_ticks.run(nodes, events)  # kernels, before the clock
         cpu, wall, peer = timed(lambda: csp_ticks.run(nodes, events), repeats)  # noqa: B023
-        shared = peer.estimating
-        said = f"{n / cpu / 1e3:,.0f} k/s", f"{n / wall / 1e3:,.0f} k/s", "", f"{shared:.2f} s"
-        rows.append((what, "a tick", f"{n:,}", "1", f"{cpu / n * 1e6:.2f}", *said, ""))
+        shared = sum(peer.spent.values())
+        print(what, {name: round(seconds, 2) for name, seconds in peer.spent.items()})
+        said = f"{n / cpu / 1e3:,.0f} k/s", f"{n / wall / 1e3:,.0f} k/s", "", f"{shared / cpu:.0%}"
+        rows.append((what, "peer: a tick", f"{n:,}", "1", f"{cpu / n * 1e6:.2f}", *said))
         for size in ROWS:
-            span = round(size / (n / (MINUTES * 60.0)) * SECOND)
+            span = round(size / (n / (minutes * 60.0)) * SECOND)
             cut = list(tape_batches(tape, rows=MOST, span_ns=span))
-            nodes = election_night(tape.feeds, config(night, max(0.1, span / SECOND)))
+            nodes = graph(tape.feeds, replace(held, lateness_s=max(0.1, span / SECOND)))
             spent, took, (found, _) = timed(lambda: ours(nodes, cut), repeats)  # noqa: B023
             counts = ", ".join(f"{name} {k:,}" for name, k in equal(found, peer).items())
             rows.append(
                 (what, f"{span / SECOND:.3g} s, {size:,}", f"{len(cut):,}", f"{n / len(cut):,.0f}",
                  f"{spent / len(cut) * 1e6:,.0f}", f"{n / spent / 1e3:,.0f} k/s",
-                 f"{n / took / 1e3:,.0f} k/s", f"{cpu / spent:.2f}x", f"{shared / spent:.0%}",
-                 counts)
+                 f"{n / took / 1e3:,.0f} k/s", f"{cpu / spent:.2f}x", f"{shared / spent:.0%}")
             )  # fmt: skip
+        print(f"{what}: rows equal at every window: {counts}")
     header = (
         "graph", "window, its rows", "batches", "rows a batch", "us a batch", "processor", "wall",
-        "ratio", "estimators", "rows equal",
+        "ratio", "shared",
     )  # fmt: skip
-    show(f"A night of {MINUTES:.0f} minutes; the peer ticks one by one", rows, header)
+    show(f"A night of {MINUTES:.0f} minutes against one tick at a time", rows, header)
+
+
+def _only(feeds: Sequence[Feed], kept: Callable[[str], bool]) -> Tape:
+    return Tape(tuple(feed for feed in feeds if kept(feed.label)), simulated=True)
 
 
 def spread(tape: Tape, parts: int, seconds: float) -> Tape:
@@ -227,9 +257,10 @@ def spread(tape: Tape, parts: int, seconds: float) -> Tape:
         feed = tape.feed(label)
         first = feed.frame["ts"].to_physical()[0]
         at = (pl.col("ts").to_physical() - first) * (seconds / (MINUTES * 60.0))
+        number = (pl.int_range(pl.len()) % parts).cast(pl.String)
         frame = feed.frame.with_columns(
             (at.cast(pl.Int64) + first).cast(TIME).alias("ts"),
-            pl.col("symbol") + "." + (pl.int_range(pl.len()) % parts).cast(pl.String),
+            pl.col("symbol") if parts == 1 else pl.col("symbol") + "." + number,
         )
         feeds.append(feed._replace(frame=frame))
     return Tape(tuple(feeds), simulated=True)
@@ -253,13 +284,15 @@ def one_width(case: tuple[int, float, int]) -> tuple[str, ...]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return (
         f"{names:,}", f"{window_s:g} s", f"{len(cut):,}", f"{n / len(cut):,.0f}",
-        f"{cpu / n * 1e6:.2f}", f"{cpu / len(cut) * 1e6:,.0f}", f"{grown:+.0f} MB", f"{peak:,.0f} MB",
+        f"{cpu / n * 1e6:.2f}", f"{cpu / len(cut) * 1e6:,.0f}", f"{grown:+.0f} MB",
+        f"{peak:,.0f} MB",
     )  # fmt: skip
 
 
 def resident_mb() -> float:
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+    """Of this process."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def part_symbols(repeats: int) -> None:
@@ -278,7 +311,7 @@ def dense(night: LiveNight, seconds: float) -> Tape:
     start = int(night.truth.ts[0])
     first = pl.col("ts").to_physical() < start + round(seconds * SECOND)
     others = tuple(
-        Feed(*feed)._replace(frame=feed.frame.filter(first))
+        feed._replace(frame=feed.frame.filter(first))
         for feed in night.tape.feeds
         if feed.label not in (STOCK_TRADES, STOCK_QUOTES)
     )
@@ -301,23 +334,38 @@ def part_latency() -> None:
         stock_trades=round(rate * seconds / 6), quote_s=0.5, chain_s=1.0,
     )  # fmt: skip
     tape = dense(night, seconds)
-    weights = night.weights.with_columns(pl.col("symbol") + ".0")
-    night = night._replace(weights=weights)
     options = {"every": "1s", "step_s": 1.0, "horizon_s": 4.0, "lead_s": 1.0, "chain_s": 5.0}
     nodes = election_night(tape.feeds, config(night, 0.1, **options))
     span = SECOND // 50
     cut = list(windows(list(tape_batches(tape, rows=MOST, span_ns=span)), span))
     replay(nodes, [batch for many in cut for batch in many], lambda *_: None)
-    board, published = Board(), []
+    published, looks, late = fed(nodes, cut, span)
+    begins, ends = (np.array(column) for column in zip(*looks, strict=True))
+    at, received, has = (np.array(column) for column in zip(*published, strict=True))
+    seen = ends[np.searchsorted(begins, at[has])] - received[has]
+    rows = [quantiles("to the board, every node", at - received)]
+    rows.append(quantiles("to the board, with rows", (at - received)[has]))
+    rows.append(quantiles("to a screen, every 100 ms", seen))
+    n = sum(batch.rows.height for many in cut for batch in many)
+    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+    title = f"Latency, {n:,} rows in {seconds:.0f} s, {len(cut):,} windows of 20 ms"
+    header = ("from receipt", "answers", "p50 ms", "p90", "p99", "p99.9", "max")
+    show(f"{title}; feeder late by {late * 1e3:.0f} ms at most; load {load}", rows, header)
+    histogram("to the board", at - received)
+    histogram("to a screen", seen)
+
+
+def fed(
+    nodes: Program, cut: list[list[Batch]], span_ns: int
+) -> tuple[list[tuple[int, int, bool]], list[tuple[int, int]], float]:
+    """Answers (when on the board, receipt, any rows), looks (begin, end), how late the feeder."""
+    board, published, looks, over = Board(), [], [], threading.Event()
 
     def sink(name: str, answer: Slice, batch: Batch | None) -> None:
         board.publish(name, answer, batch)
         has = name in answer.frames and answer.frames[name].height > 0
         if batch is not None:
             published.append((time.time_ns(), batch.received_ns, has))
-
-    looks: list[tuple[int, int]] = []
-    over = threading.Event()
 
     def look() -> None:
         reader = board.reader()
@@ -330,34 +378,20 @@ def part_latency() -> None:
     live.start()
     screen = threading.Thread(target=look)
     screen.start()
-    late, begin = [], time.perf_counter()
+    late, begin = 0.0, time.perf_counter()
     for k, many in enumerate(cut):
-        wait = begin + k * span * 1e-9 - time.perf_counter()
-        late.append(-wait)
+        wait = begin + k * span_ns * 1e-9 - time.perf_counter()
+        late = max(late, -wait)
         if wait > 0.0:
             time.sleep(wait)
         now = time.time_ns()
         for batch in many:
             live.push(batch._replace(received_ns=now))
     live.stop()
-    time.sleep(0.3)
+    time.sleep(0.5)  # the screen looks once more
     over.set()
     screen.join()
-    begins = np.array([b for b, _ in looks])
-    ends = np.array([e for _, e in looks])
-    at, received, has = (np.array(column) for column in zip(*published, strict=True))
-    place = np.searchsorted(begins, at[has])
-    seen = (ends[np.minimum(place, ends.size - 1)] - received[has])[place < ends.size]
-    rows = [quantiles("to the board, every node", at - received)]
-    rows.append(quantiles("to the board, with rows", (at - received)[has]))
-    rows.append(quantiles("to a screen, every 100 ms", seen))
-    n = sum(batch.rows.height for many in cut for batch in many)
-    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
-    title = f"Latency, {n:,} rows in {seconds:.0f} s, {len(cut):,} windows of 20 ms"
-    header = ("from receipt", "answers", "p50 ms", "p90", "p99", "p99.9", "max")
-    show(f"{title}; feeder late by {max(late) * 1e3:.0f} ms at most; load {load}", rows, header)
-    histogram("to the board", at - received)
-    histogram("to a screen", seen)
+    return published, looks, late
 
 
 def quantiles(what: str, ns: np.ndarray) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,7 +33,6 @@ from eventtape.frames.price_panel import HALF_TICK
 from eventtape.stream.density import LAWS_FRAME, DensityFold
 from eventtape.stream.density_chain import Refit, read_chain
 from eventtape.stream.density_rows import density_rows
-from eventtape.stream.factors import FactorsFold
 from eventtape.stream.fold import Program, Slice
 from eventtape.stream.leadership import LeadershipFold
 from eventtape.stream.markets import MarketsFold
@@ -44,16 +44,27 @@ NAN, NEVER = math.nan, -(2**62)
 SAME_PRICE = 4.0 * 2.0**-52
 FIRST = datetime(2000, 1, 1)  # noqa: DTZ001 - csp reads bare times as UTC; here it only counts
 Events = Mapping[str, tuple[np.ndarray, np.ndarray]]
-"""By edge: each tick's place among all events, and the ticks, tuples."""
+"""By edge: each tick's place among all events, and the ticks, tuples.
+
+The last edge, ``end``, ticks once: how far time has come for the prices and for the chains.
+"""
 
 
 class Peer:
-    """Options, which are those of our folds, answers as lists of tuples, and seconds at grids."""
+    """Options, which are those of our folds; answers by node, and seconds in the estimators."""
 
     def __init__(self, nodes: Program) -> None:
         self.folds = {node.name: node.fold for node in nodes}
         self.answers: dict[str, list[Any]] = {name: [] for name in self.folds}
-        self.estimating = 0.0
+        self.spent: dict[str, float] = defaultdict(float)
+        weights = self.folds["factors"].weights
+        names = dict.fromkeys(itertools.chain(*weights.values()))
+        self.places = {name: i for i, name in enumerate(names)}
+        matrix = np.zeros((len(self.places), len(weights)))
+        for k, held in enumerate(weights.values()):
+            for name, weight in held.items():
+                matrix[self.places[name], k] = weight
+        self.book = factor_returns.portfolios(matrix)
 
 
 class Level:
@@ -107,7 +118,7 @@ def probability(peer: object, venues: csp.ts[object]) -> None:
         if len(one.ts) >= one.fit_at:
             begin = time.process_time()
             fitted(one, s_fold)
-            peer.estimating += time.process_time() - begin
+            peer.spent["fits"] += time.process_time() - begin
         s_out((feed, ts, mean, sd, z))
 
 
@@ -128,9 +139,9 @@ class Grid:
         self.sums = None
         self.pending = 0
 
-    def close(self, out: Mapping[str, list[Any]]) -> None:
+    def close(self, peer: Peer) -> None:
         """One row of the grid, and the answers at it."""
-        at, row = self.at, []
+        out, at, row = peer.answers, self.at, []
         for name in self.names:
             ts, value = self.last[name]
             fresh = at - ts <= self.gaps.max_age_ns
@@ -140,17 +151,21 @@ class Grid:
         inside = HALF_TICK < p < 1.0 - HALF_TICK
         self.probits.append([float(ndtri(p)) if inside else NAN, *row[1:]])
         if (len(self.levels) - 1) % self.gaps.every == 0:
+            begin = time.process_time()
             self._gaps()
+            peer.spent["gaps"] += time.process_time() - begin
         for k, name in enumerate(self.gaps.markets):
             x = row[1 + k]
-            if self.origins[k] is None and x == x and p == p:
+            if self.origins[k] is None and math.isfinite(x) and math.isfinite(p):
                 self.origins[k] = (x, p)
             x0, p0 = self.origins[k] or (NAN, NAN)
             gap = self.gap[k]
             out["markets"].append((name, at, x, p, *gap, x0 + gap[0] * (p - p0)))
         self.pending += 1
         if (len(self.levels) - 1) % self.pairs.every == 0:
+            begin = time.process_time()
             self._pairs(at, out["leadership"])
+            peer.spent["pairs"] += time.process_time() - begin
         self.at += self.gaps.step_ns
 
     def _gaps(self) -> None:
@@ -198,14 +213,12 @@ def prices(
             event = venues
     elif csp.ticked(markets):
         event = markets
-    elif csp.ticked(end) and end > s_grid.at:
-        event = "", end, NAN
+    elif csp.ticked(end):
+        event = "", end["prices"], NAN
     if event is not None:
         name, ts, value = event
         while ts > s_grid.at:
-            begin = time.process_time()
-            s_grid.close(peer.answers)
-            peer.estimating += time.process_time() - begin
+            s_grid.close(peer)
         s_grid.last[name] = (ts, value)
 
 
@@ -231,7 +244,7 @@ class Sums:
 def bucket_rows(peer: Peer, symbols: Mapping[str, Sums], end: int, factors: list[Any]) -> None:
     """The features of every symbol met, as its bucket closes, and the factors' returns."""
     out, fold = peer.answers["features"].append, peer.folds["factors"]
-    places, mids = fold._places, np.full((1, len(fold._places)), NAN)
+    places, mids = peer.places, np.full((1, len(peer.places)), NAN)
     for name, s in symbols.items():
         books, trades, volume = s.books, s.trades, s.volume
         row = (
@@ -255,7 +268,7 @@ def bucket_rows(peer: Peer, symbols: Mapping[str, Sums], end: int, factors: list
             mids[0, places[name]] = 0.5 * (s.bid + s.ask)
         s.clear()
     factors[0], found = factor_returns.step(
-        factors[0], np.array([end]), mids, fold._book, max_age_s=fold.max_age_s,
+        factors[0], np.array([end]), mids, peer.book, max_age_s=fold.max_age_s,
         min_coverage=fold.min_coverage,
     )  # fmt: skip
     for factor, value in zip(fold.weights, found.returns[0].tolist(), strict=True):
@@ -263,14 +276,14 @@ def bucket_rows(peer: Peer, symbols: Mapping[str, Sums], end: int, factors: list
 
 
 @csp.node(memoize=False)
-def ticks(
+def ticks(  # noqa: C901, PLR0912, PLR0915 - in one body: a tick pays for no call
     peer: object, quotes: csp.ts[object], trades: csp.ts[object], end: csp.ts[object]
 ) -> None:
     """Lee and Ready's signs and the fourteen features of each minute."""
     with csp.state():
         s_symbols = {}
         s_close = 0
-        s_factors = [factor_returns.start(len(peer.folds["factors"]._places))]
+        s_factors = [factor_returns.start(len(peer.places))]
     if csp.ticked(quotes):
         ts, name, bid, ask = quotes
         if ts >= s_close:
@@ -369,7 +382,9 @@ class Chains:
             return
         drawn, laws = density_rows(said)
         seen = {"ts": [self.probability[0]], "probability": [self.probability[1]]}
-        path = pl.DataFrame(seen, schema={"ts": pl.Datetime("ns", "UTC"), "probability": pl.Float64})
+        path = pl.DataFrame(
+            seen, schema={"ts": pl.Datetime("ns", "UTC"), "probability": pl.Float64}
+        )
         frames = {LAWS_FRAME: laws, self.states.primary: path}
         if self.probability[0] == NEVER:
             del frames[self.states.primary]
@@ -393,11 +408,11 @@ def chains(
     elif csp.ticked(venues):
         ts = venues[1] if venues[0] == s_primary else NEVER
     elif csp.ticked(end):
-        ts = end
+        ts = end["chains"]
     while ts > s_chains.at > 0:
         begin = time.process_time()
         s_chains.close(peer.answers)
-        peer.estimating += time.process_time() - begin
+        peer.spent["chains"] += time.process_time() - begin
     if csp.ticked(options):
         s_chains.contracts[options[0]] = options[1]
     elif csp.ticked(venues) and venues[0] == s_primary:
@@ -413,8 +428,9 @@ def _curve(place: np.ndarray, values: np.ndarray) -> Any:
 def graph(peer: object, events: object) -> None:
     edges = {name: _curve(*events[name]) for name in events}
     end = edges["end"]
-    probability(peer, edges["venues"])
-    prices(peer, edges["venues"], edges["markets"], end)
+    if "venues" in edges:
+        probability(peer, edges["venues"])
+        prices(peer, edges["venues"], edges["markets"], end)
     ticks(peer, edges["quotes"], edges["trades"], end)
     if "options" in edges:
         chains(peer, edges["venues"], edges["options"], end)

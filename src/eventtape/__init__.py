@@ -18,10 +18,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from eventtape.errors import EventTapeError, FetchError, InputError, LakeError
+from eventtape.errors import EventTapeError, FetchError, InputError, LakeError, StreamError
 
 if TYPE_CHECKING:
     from eventtape.arrays import Status
+    from eventtape.dashboard.about import About
+    from eventtape.dashboard.server import serve
     from eventtape.estimators.density.fit import fit_density
     from eventtape.estimators.density.stream import DensityStream
     from eventtape.estimators.discovery.connectedness import connectedness
@@ -79,12 +81,20 @@ if TYPE_CHECKING:
     )
     from eventtape.report import write_report
     from eventtape.simulate.event_night import MarketTruth, event_night
+    from eventtape.simulate.live_night import live_night
     from eventtape.simulate.option_chain import chain_truths, option_chain
     from eventtape.simulate.taq_day import taq_day
     from eventtape.simulate.two_states import two_states
     from eventtape.sources import load_folder, read_option_quotes
     from eventtape.sources.probability_files import read_probability
     from eventtape.store import Lake, read_tape, write_tape
+    from eventtape.store.journal import Journal
+    from eventtape.store.snapshots import Snapshots
+    from eventtape.stream.board import Board
+    from eventtape.stream.election_night import NightConfig, election_night
+    from eventtape.stream.graph import replay
+    from eventtape.stream.live import LiveRun
+    from eventtape.stream.paced import PacedSource, tape_batches
     from eventtape.studies import EVENTS, SIMULATED, Config, Event, diffusion
     from eventtape.studies.contract import contract
     from eventtape.studies.panel_leadership import leadership
@@ -96,6 +106,8 @@ if TYPE_CHECKING:
 __all__ = [
     "EVENTS",
     "SIMULATED",
+    "About",
+    "Board",
     "Config",
     "DensityStream",
     "Event",
@@ -104,11 +116,17 @@ __all__ = [
     "FetchError",
     "InputError",
     "Instrument",
+    "Journal",
     "Lake",
     "LakeError",
     "LeadershipConfig",
+    "LiveRun",
     "MarketTruth",
+    "NightConfig",
+    "PacedSource",
+    "Snapshots",
     "Status",
+    "StreamError",
     "Tape",
     "american",
     "american_implied_vol",
@@ -127,6 +145,7 @@ __all__ = [
     "daily_volume",
     "deamericanise",
     "diffusion",
+    "election_night",
     "event_hedge",
     "event_night",
     "event_quotes",
@@ -149,6 +168,7 @@ __all__ = [
     "lead_lag",
     "lead_lag_table",
     "leadership",
+    "live_night",
     "load_folder",
     "microstructure_features",
     "nbbo_seconds",
@@ -166,13 +186,16 @@ __all__ = [
     "read_option_quotes",
     "read_probability",
     "read_tape",
+    "replay",
     "replicate",
     "resolution_table",
     "rolling_beta",
+    "serve",
     "shares",
     "sign_trades",
     "speed_table",
     "states",
+    "tape_batches",
     "taq_day",
     "train_up_move",
     "two_lognormal",
@@ -254,6 +277,22 @@ _ROOMS = {
     "simulate.two_states": ("two_states",),
     "sources.probability_files": ("read_probability",),
     "studies.states": ("states",),
+    "simulate.live_night": ("live_night",),
+    "stream.board": ("Board",),
+    "stream.election_night": (
+        "NightConfig",
+        "election_night",
+    ),
+    "stream.graph": ("replay",),
+    "stream.live": ("LiveRun",),
+    "stream.paced": (
+        "PacedSource",
+        "tape_batches",
+    ),
+    "store.journal": ("Journal",),
+    "store.snapshots": ("Snapshots",),
+    "dashboard.server": ("serve",),
+    "dashboard.about": ("About",),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 

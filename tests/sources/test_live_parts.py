@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -120,6 +121,14 @@ def test_a_frame_that_is_no_json_is_an_input_error(said):
         parse_frame(said, feed="x")
 
 
+@pytest.mark.parametrize("half", [r"\ud800", r"\uD800", r"\udc00\ud800"])
+@pytest.mark.parametrize("kind", [str, str.encode], ids=["text", "bytes"])
+def test_half_a_character_is_an_input_error_and_a_whole_one_is_none(half, kind):
+    with pytest.raises(InputError, match="whole characters"):
+        parse_frame(kind(f'[{{"a": "b{half}"}}]'), feed="x")
+    assert parse_frame(kind(r'["\ud83d\ude00\\ud800"]'), feed="x") == ["\U0001f600\\ud800"]
+
+
 def test_keys_stay_what_they_are_and_do_not_meet():
     assert row_keys(["a", "b"]).tolist() == [3405396810240292928, 8453121595177857668]
     assert row_keys([]).shape == (0,)
@@ -149,6 +158,24 @@ def test_held_rows_leave_behind_those_that_fill_the_hole():
     out.take(batch("a", 6))
     out.filled("a", fill, [batch("a", 2, 3), batch("a", 4)])
     assert (out.rows, keys(out.drain()), out.drain()) == (5, [[2, 3, 4, 5, 6]], [])
+
+
+def test_rows_of_one_stamp_stand_where_their_hole_was():
+    """Holes before row 3 and before row 5, filled the later one first; all of one stamp."""
+
+    def now(*numbers):
+        one = batch("a", *numbers)
+        return one._replace(rows=one.rows.with_columns(ts=pl.lit(NS).cast(one.rows["ts"].dtype)))
+
+    out = Outbox(hold_rows=100)
+    out.take(now(1))
+    first = out.hold("a")
+    out.take(now(3))
+    second = out.hold("a")
+    out.take(now(5))
+    out.filled("a", second, [now(4)])
+    out.filled("a", first, [now(2)])
+    assert keys(out.drain()) == [[1, 2, 3, 4, 5]]
 
 
 def test_a_hold_lasts_until_its_last_fill_its_time_or_its_bound():

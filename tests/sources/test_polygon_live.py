@@ -280,6 +280,14 @@ def test_what_is_no_array_of_events_is_an_input_error(said):
         venue().read(said, 7)
 
 
+@pytest.mark.parametrize("ev", [["T"], {}, None, 3], ids=str)
+def test_kinds_and_states_that_are_no_text_are_passed_over(ev):
+    one = venue()
+    said = one.read(json.dumps([{"ev": ev}, {"ev": "status", "status": ev}]), 7)
+    assert (said.batches, said.refused, said.reconnect) == ((), "", "")
+    assert one.counts["events of other kinds"] == 1
+
+
 def test_the_key_is_sent_first_and_the_subscription_when_it_is_accepted():
     market = events(12)
     with service(frames(market)) as server:

@@ -37,6 +37,7 @@ def test_a_last_point_stated_twice_is_joined():
         (points((T0, 0.5), (T0 + 60, -0.1)), "row 2, column 'probability'", "a value >= 0"),
         (points((T0, float("nan"))), "row 1, column 'p'", "a finite number"),
         (points((T0, "0.5")), "row 1, column 'p'", "a finite number"),
+        (points((T0, 10**400)), "row 1, column 'p'", "a finite number"),
         (points((str(T0), 0.5)), "row 1, column 't'", "a finite number"),
         (points((T0 * 1000, 0.5)), "row 1, column 't'", "whole epoch seconds"),
         (points((T0, 0.5), (T0 - 1, 0.5)), "row 2, column 'ts'", "before the one above"),

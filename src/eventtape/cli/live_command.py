@@ -293,6 +293,8 @@ def _stored(
         error.add_note(f"Name a folder with --data, or run: eventtape fetch {what.dataset}")
         error.add_note("Or replay a simulated night: eventtape replay --simulate 1")
         raise error
+    other_side = {no for _, no in what.complements}
+    tape = tape._replace(feeds=tuple(f for f in tape.feeds if f.label not in other_side))
     notes = (what.note,) if what.note else ()
     about = About(
         what.key, what.title, what.outcome, what.primary, simulated=tape.simulated,

@@ -40,7 +40,7 @@ from eventtape.sources.live_json import (
     one_row,
     whole,
 )
-from eventtape.sources.live_rows import row_keys
+from eventtape.sources.live_rows import parse_frame, row_keys
 from eventtape.sources.live_venue import Hole, Read
 from eventtape.sources.option_files_rows import Given, Ledger
 from eventtape.tape import OPTION_QUOTE, OPTION_TRADE, TRADE, Feed, Instrument, Kind, Record, empty

@@ -115,6 +115,8 @@ def load_json(data: bytes, *, file: str | Path | None) -> Any:
             met=text[error.pos : error.pos + 20] or "end of file",
             file=file,
         ) from error
+    except (ValueError, RecursionError) as error:  # thousands of digits, thousands of brackets
+        raise InputError(f"JSON of ordinary size ({error})", file=file) from error
 
 
 def json_rows(rows: Any, *, file: str | None, after: int = 0) -> Iterator[JsonRow]:

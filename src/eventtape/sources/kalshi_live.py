@@ -36,7 +36,7 @@ from eventtape.sources.live_json import (
     one_row,
     whole,
 )
-from eventtape.sources.live_rows import row_keys
+from eventtape.sources.live_rows import parse_frame, row_keys
 from eventtape.sources.live_venue import Hole, Read
 from eventtape.tape import PROBABILITY, Feed, Instrument, empty
 from eventtape.tape.batch import Batch

@@ -22,10 +22,14 @@ __all__ = ["Outbox", "joined"]
 
 @dataclass
 class _Held:
-    """Rows of one feed that wait, and the fills they wait for."""
+    """Rows of one feed that wait, and the fills they wait for.
 
-    fills: set[int] = field(default_factory=set)
-    parts: list[Batch] = field(default_factory=list)
+    Each fill has its place among the rows: behind what came before its hole was met, ahead of what
+    came after. Rows of one stamp keep that order.
+    """
+
+    fills: dict[int, list[Batch]] = field(default_factory=dict)
+    parts: list[list[Batch]] = field(default_factory=list)
     rows: int = 0
 
 
@@ -42,7 +46,9 @@ class Outbox:
     def hold(self, feed: str) -> int:
         """The number of a fill that newer rows of the feed shall wait for."""
         self._fills += 1
-        self._held.setdefault(feed, _Held()).fills.add(self._fills)
+        held = self._held.setdefault(feed, _Held())
+        held.fills[self._fills] = place = []
+        held.parts.append(place)
         return self._fills
 
     def take(self, batch: Batch) -> None:
@@ -52,21 +58,27 @@ class Outbox:
             self._ready.setdefault(batch.feed, []).append(batch)
             self.rows += batch.rows.height
             return
-        held.parts.append(batch)
+        held.parts.append([batch])
         held.rows += batch.rows.height
-        if held.rows > self._hold_rows:
-            self._let_go(batch.feed)
+        self._bound(batch.feed, held)
 
     def filled(self, feed: str, fill: int, batches: Iterable[Batch]) -> None:
         """Rows of a fill that has ended, none where it failed; the last one ends the hold."""
-        for batch in batches:
-            if batch.rows.height:
-                self.take(batch)
+        found = [batch for batch in batches if batch.rows.height]
         held = self._held.get(feed)
-        if held is not None and fill in held.fills:
-            held.fills.discard(fill)
-            if not held.fills:
-                self._let_go(feed)
+        if held is None:
+            for batch in found:
+                self.take(batch)
+            return
+        if fill in held.fills:
+            held.fills.pop(fill).extend(found)
+        else:  # of an earlier hold, so older than all that waits
+            held.parts.insert(0, found)
+        held.rows += sum(batch.rows.height for batch in found)
+        if not held.fills:
+            self._let_go(feed)
+        else:
+            self._bound(feed, held)
 
     def expire(self, feed: str, fill: int) -> None:
         """Wait no longer for this fill, nor for others of the same hold."""
@@ -79,8 +91,12 @@ class Outbox:
         ready, self._ready, self.rows = self._ready, {}, 0
         return [joined(parts) for parts in ready.values()]
 
+    def _bound(self, feed: str, held: _Held) -> None:
+        if held.rows > self._hold_rows:
+            self._let_go(feed)
+
     def _let_go(self, feed: str) -> None:
-        parts = self._held.pop(feed).parts
+        parts = [batch for place in self._held.pop(feed).parts for batch in place]
         if parts:
             # Sorted here, so that back-filled rows stand before the held ones.
             whole = joined(parts)

@@ -32,7 +32,7 @@ from eventtape.errors import InputError
 from eventtape.sources.files import JsonRow, json_rows, rows_under
 from eventtape.sources.http import Client
 from eventtape.sources.live_json import Ignored, milliseconds, one_row
-from eventtape.sources.live_rows import row_keys
+from eventtape.sources.live_rows import parse_frame, row_keys
 from eventtape.sources.live_venue import Hole, Read
 from eventtape.sources.polymarket import parse_history
 from eventtape.sources.polymarket_book import (
