@@ -20,8 +20,8 @@ import sys
 import threading
 import time
 from bisect import bisect_left
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
@@ -32,7 +32,7 @@ TICK_S = 0.01
 EVENTS = 100  # of a frame, at least
 TICKER, SERIES, LABEL = "SOAK-1", "SOAK", "event"
 TRADES, QUOTES = "stock trades", "stock quotes"
-FAULTS = ("drop", "malformed", "missed", "duplicate", "reorder", "stall", "hole", "both down")
+FAULTS = ("drop", "malformed", "missed", "duplicate", "reorder", "stall", "hole", "both-down")
 FAULT_TICKS = 20  # frames that a fault of frames spoils
 KEPT_S = 60.0  # REST knows the last minute
 
@@ -53,7 +53,9 @@ def event(n: int, ms: int, names: list[str]) -> str:
     price, shift = 100.0 + n % k, (n * 7_919 // k) % 61 / 100.0
     both = f'"sym":"{names[n % k]}","t":{ms},"q":{n // k + 1},"z":3'
     if is_trade(n, k):
-        return f'{{"ev":"T",{both},"x":4,"i":"{n}","p":{price + shift:.2f},"s":{n % 97 + 1},"c":[14]}}'
+        return (
+            f'{{"ev":"T",{both},"x":4,"i":"{n}","p":{price + shift:.2f},"s":{n % 97 + 1},"c":[14]}}'
+        )
     bid, ask = price + shift, price + shift + 0.02
     return f'{{"ev":"Q",{both},"bp":{bid:.2f},"bs":{n % 9 + 1},"ap":{ask:.2f},"as":3,"c":1}}'
 
@@ -83,6 +85,12 @@ def kalshi_trade(n: int, ms: int) -> str:
         f'"{TICKER}","yes_price_dollars":"{p:.4f}","no_price_dollars":"{1.0 - p:.4f}",'
         f'"count":1,"taker_side":"yes","ts":{ms // 1_000},"ts_ms":{ms}}}}}'
     )
+
+
+def say(what: list[int]) -> None:
+    """A line of JSON, to whoever started us."""
+    sys.stdout.write(f"{json.dumps(what)}\n")
+    sys.stdout.flush()
 
 
 class Market:
@@ -149,10 +157,8 @@ class Venue:
     async def send(self, frames: list[str]) -> None:
         for one in list(self.listeners - self.stalled):
             for frame in frames:
-                try:
+                with suppress(ConnectionClosed):
                     await one.send(frame)
-                except ConnectionClosed:
-                    break
 
 
 class Soak:
@@ -175,11 +181,14 @@ class Soak:
             serve(self.to_kalshi, "127.0.0.1", 0, **options) as second,
         ):
             ports = [one.sockets[0].getsockname()[1] for one in (first, second)]
-            print(json.dumps([*ports, rest.server_port]), flush=True)
+            say([*ports, rest.server_port])
             commands = threading.Thread(target=self.obey, args=(loop,), daemon=True)
             commands.start()
             await self.tick()
-            await self.over.wait()
+            while not self.over.is_set():  # the lines stay alive, with nothing to say
+                await self.polygon.send(['[{"ev":"status","status":"quiet","message":""}]'])
+                await self.kalshi.send(['{"type":"quiet"}'])
+                await asyncio.sleep(0.1)
             rest.shutdown()
             for venue in (self.polygon, self.kalshi):
                 venue.abort()
@@ -194,13 +203,10 @@ class Soak:
         if word == "stop":
             self.ending = what
             return
-        if what in ("hole", "both down"):
-            self.kalshi.suffer("drop" if what == "both down" else "hole")
-        if what == "both-down":
-            self.kalshi.suffer("drop")
-            self.polygon.suffer("drop")
-        elif what != "hole":
-            self.polygon.suffer(what)
+        if what in ("hole", "both-down"):
+            self.kalshi.suffer("hole" if what == "hole" else "drop")
+        if what != "hole":
+            self.polygon.suffer("drop" if what == "both-down" else what)
 
     async def tick(self) -> None:
         """The market, until it is told to stop."""
@@ -228,20 +234,20 @@ class Soak:
             stocks=np.array(self.stocks.frames, np.int64).reshape(-1, 3),
             contract=np.array(self.contract.frames, np.int64).reshape(-1, 3),
         )
-        print(json.dumps([self.polygon.connects, self.kalshi.connects]), flush=True)
+        say([self.polygon.connects, self.kalshi.connects])
 
     async def to_polygon(self, line: ServerConnection) -> None:
-        await line.send('[{"ev":"status","status":"connected","message":""}]')
-        async for said in line:
-            word = json.loads(said)["action"]
-            name = "auth_success" if word == "auth" else "success"
-            await line.send(json.dumps([{"ev": "status", "status": name, "message": ""}]))
-            if word == "subscribe":
-                await self.listen(self.polygon, line)
+        with suppress(ConnectionClosed):
+            await line.send('[{"ev":"status","status":"connected","message":""}]')
+            for name in ("auth_success", "success"):
+                await line.recv()
+                await line.send(json.dumps([{"ev": "status", "status": name, "message": ""}]))
+            await self.listen(self.polygon, line)
 
     async def to_kalshi(self, line: ServerConnection) -> None:
-        await line.recv()
-        await self.listen(self.kalshi, line)
+        with suppress(ConnectionClosed):
+            await line.recv()
+            await self.listen(self.kalshi, line)
 
     async def listen(self, venue: Venue, line: ServerConnection) -> None:
         venue.listeners.add(line)
@@ -311,5 +317,3 @@ def stored(n: int, ms: int) -> str:
 
 if __name__ == "__main__":
     asyncio.run(Soak(json.loads(sys.argv[1])).run())
-
-__all__ = ["FAULTS", "LABEL", "QUOTES", "SERIES", "TICKER", "TRADES", "Path", "symbols_of"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -133,3 +135,30 @@ def test_a_program_is_refused_that_names_a_node_twice_or_reads_what_is_not_there
         program([node, node])
     with pytest.raises(InputError, match="inputs of 'two' among one"):
         program([node, Node("two", ("three",), Count("two"))])
+
+
+CTRL_C = """
+import os, signal, time
+from eventtape.stream.fold import Node, program
+from eventtape.stream.graph import Live
+from eventtape.stream.order import InOrder
+from eventtape.tape.batch import beat
+engine = Live(program([Node("a", ("a",), InOrder(), feeds=True)]), print)
+engine.start()
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(60)
+except KeyboardInterrupt:
+    for _ in range(1000):
+        engine.push(beat(1))
+    engine.stop()
+    print("stopped in order")
+"""
+
+
+def test_ctrl_c_is_the_programs_and_not_the_engines():
+    """csp would stop the engine itself, and the next push would end the process."""
+    done = subprocess.run(
+        [sys.executable, "-c", CTRL_C], capture_output=True, text=True, timeout=90
+    )
+    assert (done.returncode, done.stdout) == (0, "stopped in order\n"), done.stderr

@@ -6,6 +6,7 @@ Nothing pushed is merged or dropped. An error inside the engine is kept and rais
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,7 @@ class CspThread:
         if not self._ready.wait(_START_S):
             raise StreamError(f"the engine did not start within {_START_S:g} s")
         self._check()
+        _take_signals_back()
 
     def push(self, value: object) -> None:
         """Hand over a value; returns at once."""
@@ -76,6 +78,17 @@ class CspThread:
         except BaseException as error:  # noqa: BLE001 - carried to whoever pushes or stops
             self._error = error
             self._ready.set()
+
+
+def _take_signals_back() -> None:
+    """Give Ctrl-C back to the program.
+
+    csp catches SIGINT for itself while an engine runs, wherever that runs, and an engine that it
+    stops so takes the process with it when the next value is pushed.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is threading.main_thread() and handler is not None:
+        signal.signal(signal.SIGINT, handler)
 
 
 class _Door(PushInputAdapter):
