@@ -66,6 +66,7 @@ def test_no_label_is_read_as_tex(night):
 def test_words():
     assert plain("a\n  b") == "a b"
     assert plain("x" * 40, 10) == "x" * 9 + "…"
+    assert plain("a\u202eb\x07\u2066c\ud800") == "a b c"
     assert percent_text(0.0753) == "+7.53%"
     assert percent_text(np.nan, edge_results.Status.NOT_RESOLVED) == "— not resolved"
     assert interval_text(np.nan, 0.1) == "—"

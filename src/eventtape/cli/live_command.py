@@ -68,7 +68,7 @@ def replay(
     from eventtape.stream.paced import PacedSource, tape_batches
     from eventtape.stream.unkept import Unkept
 
-    times = _speed(speed)
+    times, face = _speed(speed), _face(screen, host, port, token)
     if dataset is not None:
         tape, about, config = _sealed(dataset, lake)
     elif simulate is not None:
@@ -84,7 +84,6 @@ def replay(
         return
     from eventtape.cli.live_run import shown, watched
 
-    face = _face(screen, host, port, token)
     board, unkept = Board(), Unkept()
     source = PacedSource(batches, tape.feeds, speed=times, start_ns=about.start_ns)
     run = LiveRun(
@@ -208,6 +207,10 @@ def _face(screen: str, host: str, port: int, token: str | None) -> Face:
 
     if screen not in set(Screen):
         raise InputError(f"one of {', '.join(Screen)}", met=screen, column="--screen")
+    if Screen(screen) is Screen.DASHBOARD:
+        from eventtape.dashboard.guard import check_bind
+
+        check_bind(host, port, token)
     return Face(Screen(screen), host, port, token)
 
 

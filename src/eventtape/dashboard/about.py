@@ -20,6 +20,7 @@ class About(NamedTuple):
     start_ns: int = -1  # window of the event, UTC ns; -1 where it has none
     end_ns: int = -1
     notes: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()  # of the run; a page shows no others. Empty: unknown, so all
 
 
 def checked(about: About) -> About:

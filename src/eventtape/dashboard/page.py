@@ -23,7 +23,7 @@ import polars as pl
 from eventtape.clock import SECOND, format_ns
 from eventtape.dashboard import tables
 from eventtape.dashboard.about import About
-from eventtape.dashboard.parts import parts_of
+from eventtape.dashboard.parts import absent, parts_of
 from eventtape.dashboard.screen import SILENT, Screen
 from eventtape.dashboard.wire import Wire
 from eventtape.figures.live_health import LiveHealth, lag_row
@@ -123,13 +123,13 @@ class Page:
             self._lags.clear()
         trips = sorted(self._trips)
         trip_ms = trips[int(0.99 * (len(trips) - 1))] if trips else math.nan
-        pairs = next(p.figure for p in self.parts if isinstance(p.figure, LiveLeadership)).table()
+        leaders = [p.figure for p in self.parts if isinstance(p.figure, LiveLeadership)]
         said = {
             "feeds": tables.feed_rows(screen.news.feeds, now),
             "engine": tables.engine_facts(screen.news, screen.skipped, trip_ms),
             "markets": tables.market_rows(screen.latest.get("markets")),
             "states": tables.state_rows(screen.latest.get("states"), screen.chain),
-            "leadership": tables.leadership_rows(pairs),
+            "leadership": tables.leadership_rows(pair for fig in leaders for pair in fig.table()),
             "live_scores": tables.live_score_rows(screen.latest.get("live_scores")),
             "scores": tables.score_rows(screen.latest.get("scores")),
         }
@@ -200,6 +200,7 @@ def _variables(about: About, page: Page, *, dark: bool) -> dict[str, Any]:
         window = " to ".join(end.replace("T", " ").removesuffix("Z") for end in ends) + " UTC"
     return {
         "about": about,
+        "absent": ", ".join(absent(about)),
         "columns": tables.COLUMNS,
         "dark": dark,
         "heading": f"{'SIMULATED DATA: ' if about.simulated else ''}{about.title} · eventtape",

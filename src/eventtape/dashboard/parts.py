@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import polars as pl
@@ -17,9 +18,16 @@ from eventtape.figures.live_probability import LiveProbability
 from eventtape.figures.live_scores import LiveScores
 from eventtape.figures.live_states import LiveStates
 
-__all__ = ["Part", "draw", "parts_of"]
+__all__ = ["Part", "absent", "draw", "parts_of"]
 
 ROWS = 20_000
+_NEEDS = {
+    "markets": "market prices",
+    "density": "option chains",
+    "features": "stock ticks",
+    "factors": "factor weights",
+    "scores": "a trained model",
+}
 
 
 class Part(NamedTuple):
@@ -37,18 +45,36 @@ class Part(NamedTuple):
 
 def parts_of(about: About) -> tuple[Part, ...]:
     """The parts of a page about this event, with figures that nothing is drawn in yet."""
+    makers = _makers(about)
+    return tuple(make() for key, make in makers.items() if not about.nodes or key in about.nodes)
+
+
+def absent(about: About) -> tuple[str, ...]:
+    """What the run would need for the sections that its page leaves out, in words."""
+    if not about.nodes:
+        return ()
+    said = {key: words for key, words in _NEEDS.items() if key not in about.nodes}
+    if "features" in said:
+        said.pop("factors", None)  # weights alone would give none
+    return tuple(said.values())
+
+
+def _makers(about: About) -> dict[str, Callable[[], Part]]:
+    """What makes each part, from the top of the page; making a figure takes time."""
     simulated = about.simulated
-    return (
-        Part(
+    return {
+        "probability": lambda: Part(
             "probability",
             "Probability",
             f"The probability that {about.outcome}: quotes as they come, the filtered mean with "
             "two standard deviations either side, and the moves that are more than noise.",
             "no ticks for this event yet",
-            LiveProbability(outcome=about.outcome, simulated=simulated),
+            LiveProbability(
+                primary=about.primary, outcome=about.outcome, simulated=simulated
+            ),
             ("probability", "venues"),
         ),
-        Part(
+        "markets": lambda: Part(
             "markets",
             "Markets against the event",
             f"Each market's log return in percent beside the one that {about.primary} alone would "
@@ -57,7 +83,7 @@ def parts_of(about: About) -> tuple[Part, ...]:
             LiveMarkets(simulated=simulated),
             ("markets", "prices"),
         ),
-        Part(
+        "density": lambda: Part(
             "density",
             "Density",
             "What options say of the price at expiry: the risk-neutral density with its 95% band, "
@@ -68,7 +94,7 @@ def parts_of(about: About) -> tuple[Part, ...]:
             most=5_000,
             chained=True,
         ),
-        Part(
+        "states": lambda: Part(
             "states",
             "Under either outcome",
             "The mean price if the outcome happens and if it does not: what every law would allow, "
@@ -79,7 +105,7 @@ def parts_of(about: About) -> tuple[Part, ...]:
             most=5_000,
             chained=True,
         ),
-        Part(
+        "leadership": lambda: Part(
             "leadership",
             "Who leads",
             "An arrow from leader to follower for each pair that the latest window identifies.",
@@ -87,7 +113,7 @@ def parts_of(about: About) -> tuple[Part, ...]:
             LiveLeadership(simulated=simulated),
             ("leadership", "prices"),
         ),
-        Part(
+        "features": lambda: Part(
             "features",
             "Features",
             "A row a symbol: the mid lately, and each feature in standard deviations from its own "
@@ -96,7 +122,7 @@ def parts_of(about: About) -> tuple[Part, ...]:
             LiveFeatures(simulated=simulated),
             ("features", "ticks"),
         ),
-        Part(
+        "factors": lambda: Part(
             "factors",
             "Factor returns",
             "Returns of the long-short factors, added up, in percent.",
@@ -104,7 +130,7 @@ def parts_of(about: About) -> tuple[Part, ...]:
             LiveFactors(simulated=simulated),
             ("factors", "features", "ticks"),
         ),
-        Part(
+        "scores": lambda: Part(
             "scores",
             "Model scores",
             "The probability of an up-move by the trained model, given that there is a move, "
@@ -113,7 +139,7 @@ def parts_of(about: About) -> tuple[Part, ...]:
             LiveScores(simulated=simulated),
             ("scores", "features", "ticks"),
         ),
-    )
+    }
 
 
 def draw(part: Part, rows: pl.DataFrame, chain: str) -> None:

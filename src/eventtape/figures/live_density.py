@@ -28,11 +28,11 @@ from eventtape.figures.live_parts import (
     live_time_range,
     numbers,
     price_axis,
-    safe,
     set_entry,
     stamps,
     thinned,
 )
+from eventtape.figures.words import plain
 from eventtape.stream.answers import DENSITY
 from eventtape.studies.densities_findings import price, width
 
@@ -134,7 +134,7 @@ class LiveDensity(LiveFigure):
         for source in (self._now, self._first):
             source.data = _points(None)
         self._forward.visible = False
-        self.notes[0].head("Density", safe(self.chain, 40))
+        self.notes[0].head("Density", plain(self.chain, 40))
         for notes in self.notes:
             notes.say(reason)
 
@@ -152,9 +152,9 @@ class LiveDensity(LiveFigure):
         set_entry(self._entries[_NOW], drawn, self._now_label)
         used = "" if quotes is None else f"{quotes} quotes, "
         at = price(forward) if forward is not None and math.isfinite(forward) else "—"
-        reserved = "" if status == Status.OK or not drawn else f"\n{safe(status, 80)}"
+        reserved = "" if status == Status.OK or not drawn else f"\n{plain(status, 80)}"
         line = f"{at_words(row)}: {used}forward {at}{reserved}"
-        self.notes[0].head(safe(self.chain, 40), line)
+        self.notes[0].head(plain(self.chain, 40), line)
         self._forward.update(visible=drawn, location=forward if drawn else 0.0)
         self.notes[0].say("" if drawn else f"no density: {status}")
         vols = np.isfinite(self._vol.data["vol"])

@@ -23,10 +23,10 @@ from eventtape.figures.live_parts import (
     live_frame,
     live_time_range,
     numbers,
-    safe,
     set_entry,
     stamps,
 )
+from eventtape.figures.words import plain
 from eventtape.stream.answers import FACTORS
 
 __all__ = ["LiveFactors"]
@@ -114,7 +114,7 @@ class LiveFactors(LiveFigure):
         self.notes[0].say("" if self._any_known() else self._fates(rows))
         for place in range(len(self._lines)):
             name = self._names[place] if place < len(self._names) else ""
-            set_entry(self._entries[f"factor {place}"], name, safe(name, 24))
+            set_entry(self._entries[f"factor {place}"], name, plain(name, 24))
         self.notes[0].head("Factor returns, gaps left out", self._fates(rows) or " ")
 
     def _any_known(self) -> bool:
@@ -125,7 +125,7 @@ class LiveFactors(LiveFigure):
         last = latest(rows.filter(pl.col("factor").is_in(self._names)), "factor")
         bad = last.filter(pl.col("status") != str(Status.OK))
         return "; ".join(
-            f"{safe(r[0], 14)}: {safe(r[1], 24)}" for r in bad.select("factor", "status").rows()
+            f"{plain(r[0], 14)}: {plain(r[1], 24)}" for r in bad.select("factor", "status").rows()
         )
 
 
@@ -133,7 +133,7 @@ def _columns(rows: pl.DataFrame, grown: FloatArray) -> Columns:
     return {
         "ts": stamps(rows),
         "grown": grown,
-        "factor": [safe(name) for name in rows["factor"]],
+        "factor": [plain(name) for name in rows["factor"]],
         "coverage_long": numbers(rows, "coverage_long"),
         "coverage_short": numbers(rows, "coverage_short"),
     }

@@ -24,9 +24,9 @@ from eventtape.figures.live_parts import (
     Notes,
     live_frame,
     numbers,
-    safe,
     set_rows,
 )
+from eventtape.figures.words import plain
 
 __all__ = ["HEAT", "LiveFeatures"]
 
@@ -123,7 +123,7 @@ class LiveFeatures(LiveFigure):
         axis.update(
             ticker=[*range(n), n + 0.5 * _SPARK, n + _SPARK + 0.5 * _SAID],
             major_label_overrides={
-                **{i: safe(label, 18) for i, label in enumerate(labels)},
+                **{i: plain(label, 18) for i, label in enumerate(labels)},
                 n + 0.5 * _SPARK: "mid",
                 n + _SPARK + 0.5 * _SAID: "its change",
             },
@@ -151,7 +151,7 @@ class LiveFeatures(LiveFigure):
         )  # fmt: skip
         tips = [("symbol", "@ticker"), ("feature", "@feature"), ("value", "@said")]
         style.add_hover(fig, [cells], [*tips, ("from its own past", "@z{+0.0} sd")])
-        self._labels = [safe(label) for label in labels]
+        self._labels = [plain(label) for label in labels]
         return fig
 
     def _draw(self) -> None:
@@ -181,7 +181,7 @@ class LiveFeatures(LiveFigure):
         """Give each symbol its row."""
         n, k = len(names), len(self._labels)
         self._drawn = names
-        words = [safe(name, 8) for name in names]
+        words = [plain(name, 8) for name in names]
         y, x = np.divmod(np.arange(n * k), k)
         self._cells.data = {
             "x": x.astype(np.float64),

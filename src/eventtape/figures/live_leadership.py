@@ -26,9 +26,9 @@ from eventtape.figures.live_parts import (
     at_words,
     latest,
     live_frame,
-    safe,
     set_rows,
 )
+from eventtape.figures.words import plain
 from eventtape.stream.answers import LEADERSHIP
 
 __all__ = ["LeadershipRow", "LiveLeadership"]
@@ -191,7 +191,7 @@ def _identified(row: dict[str, object]) -> bool:
 
 
 def _fate(row: dict[str, object]) -> str:
-    status = safe(str(row["status"]), 40)
+    status = plain(str(row["status"]), 40)
     return str(Status.NOT_IDENTIFIED) if status == Status.OK else status
 
 
@@ -227,7 +227,7 @@ def _edge_columns(led: list[dict[str, object]], at: dict[str, tuple[float, float
         start, end = a + _SHORT * along, b - _SHORT * along
         word = start + 0.3 * (end - start)
         values = (
-            *start.tolist(), *end.tolist(), *word.tolist(), safe(leader), safe(follower),
+            *start.tolist(), *end.tolist(), *word.tolist(), plain(leader), plain(follower),
             _percent(max(share, 1.0 - share)), _between(row),
         )  # fmt: skip
         for name, one in zip(names, values, strict=True):
@@ -241,7 +241,7 @@ def _feed_columns(at: dict[str, tuple[float, float]]) -> Columns:
         "x": [x for x, _ in places],
         "y": [y for _, y in places],
         "word_y": [y + (_ABOVE if y >= -_FLAT else -_ABOVE) for _, y in places],
-        "feed": [safe(name, 14) for name in at],
+        "feed": [plain(name, 14) for name in at],
     }
 
 
@@ -254,7 +254,7 @@ def _share_columns(last: pl.DataFrame) -> Columns:
         good = _identified(row)
         low, high = _bounds(row) if good else (math.nan, math.nan)
         pils = _number(row, "pils") if good else math.nan
-        pair = f"{safe(str(row['first']), 10)} : {safe(str(row['second']), 10)}"
+        pair = f"{plain(str(row['first']), 10)} : {plain(str(row['second']), 10)}"
         values = (i, 100.0 * pils, 100.0 * low, 100.0 * high, pair, _percent(pils), _between(row))
         for name, one in zip(columns, values, strict=True):
             columns[name].append(one)
@@ -262,7 +262,7 @@ def _share_columns(last: pl.DataFrame) -> Columns:
 
 
 def _words(row: dict[str, object]) -> LeadershipRow:
-    first, second = safe(str(row["first"]), 60), safe(str(row["second"]), 60)
+    first, second = plain(str(row["first"]), 60), plain(str(row["second"]), 60)
     good, share = _identified(row), _number(row, "pils")
     leader = (first if share >= _EVEN else second) if good else "—"
     p_none = _number(row, "p_none")

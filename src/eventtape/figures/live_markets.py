@@ -23,7 +23,6 @@ from eventtape.figures.live_parts import (
     live_frame,
     live_time_range,
     numbers,
-    safe,
     set_entry,
     stamps,
     thinned,
@@ -47,13 +46,12 @@ class LiveMarkets(LiveFigure):
         most: int = 5_000,
         most_markets: int = 8,
     ) -> None:
-        span = x_range or live_time_range()
-        self._slots = [_Market(k, span, most, simulated=simulated) for k in range(most_markets)]
+        self._span, self._simulated = x_range or live_time_range(), simulated
+        self.most, self.most_markets = most, most_markets
+        self._slots: list[_Market] = []  # a figure is dear: each is made when it is needed
         self._names: list[str] = []
-        self.figure = Row(
-            children=[slot.figure for slot in self._slots], sizing_mode="stretch_width", styles=GRID
-        )
-        self.notes = tuple(slot.notes for slot in self._slots)
+        self.figure = self._grid = Row(children=[], sizing_mode="stretch_width", styles=GRID)
+        self._make(1)
         self.clear()
 
     def show(self, rows: pl.DataFrame, *, market: str = "") -> None:
@@ -64,6 +62,7 @@ class LiveMarkets(LiveFigure):
             return
         self._names = []
         parts = dict(self._parts(rows))
+        self._make(len(self._names))
         for place, slot in enumerate(self._slots):
             slot.figure.visible = place in parts
             if place in parts:
@@ -71,7 +70,9 @@ class LiveMarkets(LiveFigure):
 
     def append(self, rows: pl.DataFrame) -> None:
         """Draw these rows after those there; a market not met before gets a figure."""
-        for place, part in self._parts(rows):
+        parts = self._parts(rows)
+        self._make(len(self._names))
+        for place, part in parts:
             slot = self._slots[place]
             if slot.name == self._names[place]:
                 slot.append(part)
@@ -86,10 +87,21 @@ class LiveMarkets(LiveFigure):
             slot.figure.visible = place == 0
             slot.clear(reason)
 
+    def _make(self, count: int) -> None:
+        """Have a figure for each of so many markets, at least."""
+        places = range(len(self._slots), count)
+        if not places:
+            return
+        self._slots += [
+            _Market(k, self._span, self.most, simulated=self._simulated) for k in places
+        ]
+        self._grid.children = [slot.figure for slot in self._slots]
+        self.notes = tuple(slot.notes for slot in self._slots)
+
     def _parts(self, rows: pl.DataFrame) -> list[tuple[int, pl.DataFrame]]:
         """The place and rows of each market, as they are met; none of those beyond the most."""
         new = [n for n in rows["market"].unique(maintain_order=True) if n not in self._names]
-        self._names += new[: len(self._slots) - len(self._names)]
+        self._names += new[: self.most_markets - len(self._names)]
         return [
             (place, part)
             for place, name in enumerate(self._names)
@@ -173,12 +185,12 @@ class _Market:
         said = f"gap {percent_text(gap, Status.OK)}"
         said += f" ({interval_text(lower, upper)})" if math.isfinite(lower) else ""
         if status != Status.OK:
-            said = f"{said}, {safe(status, 60)}"
-        self.notes.head(safe(self.name, 32), said)
+            said = f"{said}, {plain(status, 60)}"
+        self.notes.head(plain(self.name, 32), said)
         known = bool(np.isfinite(self._path.data["implied"]).any())
         set_entry(
             self._entries[_IMPLIED],
             True,
-            f"{_IMPLIED}, with interval" if known else f"{_IMPLIED}: {safe(status)}",
+            f"{_IMPLIED}, with interval" if known else f"{_IMPLIED}: {plain(status)}",
         )
         self.notes.say("" if math.isfinite(self._start) else "no price seen")

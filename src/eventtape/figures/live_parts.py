@@ -49,7 +49,6 @@ __all__ = [
     "live_time_range",
     "numbers",
     "price_axis",
-    "safe",
     "set_entry",
     "set_rows",
     "stamps",
@@ -118,7 +117,7 @@ class Notes:
 
     def say(self, reason: str) -> None:
         """Why there is nothing to see; none where there is something."""
-        lines = textwrap.wrap(safe(reason, 400), _LINE)
+        lines = textwrap.wrap(plain(reason, 400), _LINE)
         cut = [*lines[: _LINES - 1], f"{lines[_LINES - 1][:-1]}…"] if len(lines) > _LINES else lines
         self.reason.text = "\n".join(cut)
         self.reason.visible = bool(reason)
@@ -127,7 +126,7 @@ class Notes:
 
     def warn(self, text: str) -> None:
         """What is amiss, as the title's last line."""
-        self._amiss = f"\n⚠ {safe(text, _HEAD)}" if text else ""
+        self._amiss = f"\n⚠ {plain(text, _HEAD)}" if text else ""
         self._set_title()
 
     def _set_title(self) -> None:
@@ -259,12 +258,7 @@ def set_entry(item: LegendItem, when: object, text: str | None = None) -> None:
     """Show the entry, with these words where given, or hide it."""
     item.visible = bool(when)
     if text is not None:
-        item.label = value(safe(text, 60))
-
-
-def safe(text: str, length: int = 28) -> str:
-    """Text of a feed for a canvas: on one line, cut to length, no marks that cannot be printed."""
-    return plain("".join(c if c.isprintable() else " " for c in text), length)
+        item.label = value(plain(text, 60))
 
 
 def stamps(rows: pl.DataFrame) -> FloatArray:

@@ -28,12 +28,12 @@ from eventtape.figures.live_parts import (
     live_frame,
     live_time_range,
     numbers,
-    safe,
     set_entry,
     stamps,
     thinned,
 )
 from eventtape.figures.probability import MARKS, OTHERS
+from eventtape.figures.words import plain
 from eventtape.stream.answers import PROBABILITY
 
 __all__ = ["LiveProbability"]
@@ -58,7 +58,7 @@ class LiveProbability(LiveFigure):
         most: int = 10_000,
     ) -> None:
         self.most, self.primary, self.feed = most, primary, primary
-        self._heading = f"Probability: {safe(outcome, 50)}" if outcome else "Probability"
+        self._heading = f"Probability: {plain(outcome, 50)}" if outcome else "Probability"
         self._others: list[str] = []
         self.figure = fig = live_frame(
             simulated=simulated,
@@ -162,7 +162,7 @@ class LiveProbability(LiveFigure):
             self.clear("no quotes yet")
             return
         self.notes[0].say("")
-        name = safe(self.feed, _NAME)
+        name = plain(self.feed, _NAME)
         seen = bool(np.isfinite(self._quotes.data["mean"]).any())
         set_entry(self._entries[_QUOTES], True, f"{name}, quotes")
         set_entry(self._entries[_FILTERED], seen, f"{name}, filtered mean")
@@ -171,7 +171,7 @@ class LiveProbability(LiveFigure):
             set_entry(self._entries[label], len(self._marked[regime].data["ts"]))
         for k in range(len(self._venues)):
             feed = self._others[k] if k < len(self._others) else ""
-            set_entry(self._entries[f"venue {k}"], feed, f"{safe(feed, _NAME)}, quotes")
+            set_entry(self._entries[f"venue {k}"], feed, f"{plain(feed, _NAME)}, quotes")
         if mine.height:
             self.notes[0].head(self._heading, _state(mine))
         elif rows.height and not len(self._quotes.data["ts"]):
@@ -182,9 +182,9 @@ def _state(mine: pl.DataFrame) -> str:
     """The filter's last word."""
     mean, sd, status = mine.select("mean", "sd", "status").row(-1)
     if mean is None or not math.isfinite(mean):
-        return f"no filter: {safe(status, 60)}"
+        return f"no filter: {plain(status, 60)}"
     said = f"{mean:.1%} ±{2.0 * sd:.1%} (2 sd) at {at_words(mine)}"
-    return said if status == Status.OK else f"{said}\n{safe(status, 60)}"
+    return said if status == Status.OK else f"{said}\n{plain(status, 60)}"
 
 
 def _empty(name: str) -> ColumnDataSource:

@@ -23,9 +23,9 @@ from eventtape.figures.live_parts import (
     latest,
     live_frame,
     numbers,
-    safe,
     set_rows,
 )
+from eventtape.figures.words import plain
 from eventtape.stream.answers import SCORES
 
 __all__ = ["LiveScores"]
@@ -105,7 +105,7 @@ class LiveScores(LiveFigure):
         self._refused.data = {
             "x": [middle] * bad.height,
             "y": bad["y"].to_list(),
-            "text": [f"— {safe(status, 40)}" for status in bad["status"]],
+            "text": [f"— {plain(status, 40)}" for status in bad["status"]],
         }
         names = columns["ticker"]
         set_rows(self._fig, names, height=_AROUND + _ROW * max(len(names), 8))
@@ -118,7 +118,7 @@ def _columns(last: pl.DataFrame) -> Columns:
         "y": np.arange(last.height, dtype=np.float64),
         "p": p,
         "base": base,
-        "ticker": [safe(name, 8) for name in last["ticker"]],
+        "ticker": [plain(name, 8) for name in last["ticker"]],
         "colour": np.where(p >= base, _UP, _DOWN).tolist(),
         "said": [f"{x:.1f}%" if math.isfinite(x) else "—" for x in p.tolist()],
     }

@@ -30,7 +30,6 @@ from eventtape.figures.live_parts import (
     live_time_range,
     numbers,
     price_axis,
-    safe,
     set_entry,
     stamps,
     thinned,
@@ -109,7 +108,7 @@ class LiveStates(LiveFigure):
             self._bands[method].clear()
         self._draw_now()
         for notes, title in zip(self.notes, _TITLES, strict=True):
-            notes.head(title, safe(self.chain, 40))
+            notes.head(title, plain(self.chain, 40))
             notes.say(reason)
 
     def _means_figure(self, prices: DataRange1d, *, simulated: bool) -> figure:
@@ -188,7 +187,7 @@ class LiveStates(LiveFigure):
         self._draw_now()
         when = at_words(mine)
         for notes, title in zip(self.notes[:2], _TITLES, strict=False):
-            notes.head(title, f"{safe(self.chain, 34)}, {when}")
+            notes.head(title, f"{plain(self.chain, 34)}, {when}")
         said = [_said(row) for row in self._last.iter_rows(named=True)]
         self.notes[2].head(_TITLES[2], "\n".join(said))
         self.notes[0].say("" if self._ends().size else f"no mean: {_why(self._last)}")
@@ -218,7 +217,7 @@ class LiveStates(LiveFigure):
         self._refused.data = {
             "x": [middle] * len(bad),
             "y": [place for place, *_ in bad],
-            "text": [reason_lines(safe(reason or status, 200)) for _, status, reason in bad],
+            "text": [reason_lines(plain(reason or status, 200)) for _, status, reason in bad],
         }
 
     def _ends(self) -> FloatArray:
@@ -272,7 +271,7 @@ def _said(row: dict[str, object]) -> str:
         math.nan if row[name] is None else float(str(row[name]))
         for name in ("gap", "gap_lower", "gap_upper")
     )
-    method, status = str(row["method"]), safe(str(row["status"]), 30)
+    method, status = str(row["method"]), plain(str(row["status"]), 30)
     if not math.isfinite(lower):
         return f"{method}: {status}"
     ends = interval_text(lower, upper)

@@ -13,7 +13,12 @@ LABEL_LENGTH = 28
 
 
 def plain(text: str, length: int = LABEL_LENGTH) -> str:
-    """Text for a canvas: cut to length, and never read as TeX, which would load a script."""
+    """Text for a canvas: one line, cut to length, and never read as TeX, which loads a script.
+
+    Marks that cannot be printed go: controls, and those that turn the order of what is read.
+    """
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
     text = " ".join(text.split())
     text = text if len(text) <= length else f"{text[: length - 1]}…"
     for mark in ("$$", r"\[", r"\("):
