@@ -1,11 +1,12 @@
 """The peer of the stream: a night's graph in csp with one Python object a tick.
 
 As a competent user writes it without batches. Each event ticks once, a tuple on one edge for all
-symbols, from csp's own array curve; Python nodes keep what they know in dictionaries, slots and
-local variables. The filter of the probability, the signs, the sums of the features and the last
-prices are plain Python floats, tick by tick. At grid times, where a tick is not the matter, the
-estimators are called that ours calls: ``outcome_gap``, ``rolling_pairs``, ``factor_returns``, the
-density of a chain and its states. Nothing here orders feeds, counts late rows or checks a value.
+symbols, from csp's own array curve, or live, pushed into csp by another thread. Python nodes keep
+what they know in dictionaries, slots and local variables: the filter of the probability, the signs,
+the sums of the features and the last prices are plain floats, tick by tick. At grid times, where a
+tick is not the matter, the estimators are called that ours calls: ``outcome_gap``,
+``rolling_pairs``, ``factor_returns``, the density of a chain and its states. Nothing here orders
+feeds, counts late rows or checks a value.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from eventtape.estimators.factors import factor_returns
 from eventtape.estimators.probability import local_level
 from eventtape.estimators.states.outcome_gap import outcome_gap
 from eventtape.frames.price_panel import HALF_TICK
+from eventtape.stream.csp_thread import STOP, CspThread
 from eventtape.stream.density import LAWS_FRAME, DensityFold
 from eventtape.stream.density_chain import Refit, read_chain
 from eventtape.stream.density_rows import density_rows
@@ -425,8 +427,7 @@ def _curve(place: np.ndarray, values: np.ndarray) -> Any:
 
 
 @csp.graph(memoize=False)
-def graph(peer: object, events: object) -> None:
-    edges = {name: _curve(*events[name]) for name in events}
+def wired(peer: object, edges: object) -> None:
     end = edges["end"]
     if "venues" in edges:
         probability(peer, edges["venues"])
@@ -436,8 +437,70 @@ def graph(peer: object, events: object) -> None:
         chains(peer, edges["venues"], edges["options"], end)
 
 
+def _curve(place: np.ndarray, values: np.ndarray) -> Any:
+    first = np.datetime64(FIRST, "ns")
+    return csp.curve(object, (first + (place + 1) * np.timedelta64(1_000, "ns"), values))
+
+
+@csp.graph(memoize=False)
+def stored(peer: object, events: object) -> None:
+    wired(peer, {name: _curve(*events[name]) for name in events})
+
+
 def run(nodes: Program, events: Events) -> Peer:
-    """The peer after all events: its answers and the seconds it spent at grid times."""
+    """The peer after all events: its answers and the seconds it spent in the estimators."""
     peer = Peer(nodes)
-    csp.run(graph, peer, events, starttime=FIRST, endtime=timedelta(days=365))
+    csp.run(stored, peer, events, starttime=FIRST, endtime=timedelta(days=365))
     return peer
+
+
+@csp.node(memoize=False)
+def route(
+    pushed: csp.ts[object],
+) -> csp.Outputs(
+    venues=csp.ts[object],
+    markets=csp.ts[object],
+    trades=csp.ts[object],
+    quotes=csp.ts[object],
+    options=csp.ts[object],
+    end=csp.ts[object],
+):
+    if csp.ticked(pushed) and pushed is not STOP:
+        edge, event = pushed
+        if edge == "quotes":
+            csp.output(quotes=event)
+        elif edge == "trades":
+            csp.output(trades=event)
+        elif edge == "venues":
+            csp.output(venues=event)
+        elif edge == "markets":
+            csp.output(markets=event)
+        elif edge == "options":
+            csp.output(options=event)
+        else:
+            csp.output(end=event)
+
+
+@csp.graph(memoize=False)
+def live(peer: object, pushed: csp.ts[object]) -> None:
+    edges = route(pushed)
+    names = ("venues", "markets", "trades", "quotes", "options", "end")
+    wired(peer, {name: edges[name] for name in names})
+
+
+def pushed(nodes: Program, events: list[tuple[str, Any]]) -> Peer:
+    """The same by a live engine: each event pushed into it from another thread."""
+    peer = Peer(nodes)
+    engine = CspThread(lambda edge: live(peer, edge), "peer")
+    engine.start()
+    for event in events:
+        engine.push(event)
+    engine.stop()
+    return peer
+
+
+def in_order(events: Events) -> list[tuple[str, Any]]:
+    """Events with their edges, as they come."""
+    place = np.concatenate([at for at, _ in events.values()])
+    edges = [(name, value) for name, (_, values) in events.items() for value in values]
+    return [edges[i] for i in np.argsort(place)]
