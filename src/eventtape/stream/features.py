@@ -50,6 +50,9 @@ class FeaturesState(NamedTuple):
     waiting: dict[str, pl.DataFrame]  # by feed
 
 
+_PART_NS = 5 * SECOND
+
+
 @dataclass(frozen=True)
 class FeaturesFold:
     """The features of two feeds' tickers; the options are those of ``microstructure_features``."""
@@ -84,9 +87,12 @@ class FeaturesFold:
 
     @cached_property
     def _step_ns(self) -> int:
-        """Between two marks: the shortest even part of a bucket that is a second or more."""
+        """Between two marks: the shortest even part of a bucket that is five seconds or more.
+
+        Shorter, and small chunks cost more than their rows; longer, and much is folded at once.
+        """
         every = self.options.buckets.every_ns
-        parts = (n for n in range(max(every // SECOND, 1), 0, -1) if every % n == 0)
+        parts = (n for n in range(max(every // _PART_NS, 1), 0, -1) if every % n == 0)
         return every // next(parts)
 
     def start(self) -> FeaturesState:

@@ -30,6 +30,8 @@ from eventtape.tape.feed import times_ns
 
 __all__ = ["InOrder", "InOrderState", "Merged", "MergedState"]
 
+_MOST_PIECES = 32
+
 
 class InOrderState(NamedTuple):
     """The newest stamp of each feed and how many of its rows came after a newer one."""
@@ -108,16 +110,21 @@ class Merged:
             if rows.is_empty():
                 continue
             at = times_ns(rows)
-            floor = np.maximum(_before(at, newest) - self.lateness_ns, state.upto)
-            kept = _only(rows, at >= floor)
+            top = int(at.max())
+            kept = rows
+            if (at[1:] < at[:-1]).any() or at[0] < max(newest - self.lateness_ns, state.upto):
+                floor = np.maximum(_before(at, newest) - self.lateness_ns, state.upto)
+                kept = _only(rows, at >= floor)
             late[feed] = late.get(feed, 0) + rows.height - kept.height
-            newest = max(newest, int(at.max()))
+            newest = max(newest, top)
             held = waiting.get(feed)
-            waiting[feed] = _by_time(kept if held is None else pl.concat([held, kept]))
+            waiting[feed] = _by_time(kept if held is None else _stacked(held, kept))
         upto = max(state.upto, newest - self.lateness_ns, new.now_ns - self.quiet_ns)
         frames: dict[str, pl.DataFrame] = {}
         if upto > state.upto:
             for feed, rows in waiting.items():
+                if rows.is_empty():
+                    continue
                 cut = int(np.searchsorted(times_ns(rows), upto))
                 waiting[feed] = rows.slice(cut)
                 if cut:
@@ -139,6 +146,14 @@ def _before(at: IntArray, floor: int) -> IntArray:
 
 def _only(rows: pl.DataFrame, kept: BoolArray) -> pl.DataFrame:
     return rows if kept.all() else rows.filter(pl.Series(kept))
+
+
+def _stacked(held: pl.DataFrame, more: pl.DataFrame) -> pl.DataFrame:
+    """Both, one below the other; pieces are laid out anew before they are many."""
+    if held.is_empty():
+        return more
+    rows = held.vstack(more)
+    return rows.rechunk() if rows.n_chunks() > _MOST_PIECES else rows
 
 
 def _by_time(rows: pl.DataFrame) -> pl.DataFrame:
