@@ -7,6 +7,8 @@ import pytest
 from dashboard.answer_rows import ABOUT, CHAINS, START, fed_board, feed_board, set_feeds
 from eventtape.clock import SECOND
 from eventtape.dashboard.page import Page
+from eventtape.dashboard.parts import absent
+from eventtape.stream.board import Board
 
 
 @pytest.fixture(scope="module")
@@ -99,3 +101,22 @@ def test_answers_are_timed(page):
     page.wire.seen = page.wire.beat
     assert len(page._trips) == before + 1
     assert page._trips[-1] >= 2.0
+
+
+def test_a_run_shows_its_own_sections_and_says_what_it_lacks():
+    about = ABOUT._replace(nodes=("venues", "probability"))
+    page = Page(Board(), about)
+    page.tick()
+    assert [part.key for part in page.parts] == ["probability"]
+    assert page.wire.tables["leadership"] == []
+    assert absent(about) == ("market prices", "option chains", "stock ticks", "a trained model")
+    assert absent(ABOUT) == ()  # of unknown nodes nothing is said
+
+
+def test_the_browser_learns_the_stamp_of_what_it_has_drawn(page):
+    board, page = page
+    feed_board(board, 400, 401)
+    newest = board.rows("probability")["ts"].to_physical()[-1]
+    page.screen.refresh()
+    page.tick()
+    assert int(page.wire.drawn_ns) >= newest

@@ -131,7 +131,7 @@ class Venue:
         for one in list(self.listeners):
             one.transport.abort()
 
-    def frames(self, frame: str, turned: str) -> list[str]:
+    def frames(self, frame: str, turned: str) -> list[str]:  # noqa: PLR0911 - a fault each
         """What is sent instead of a frame; ``turned`` is the same with its events turned round."""
         if not self.left:
             return [frame]
@@ -211,6 +211,8 @@ class Soak:
     async def tick(self) -> None:
         """The market, until it is told to stop."""
         self.ending = ""
+        while not (self.polygon.connects and self.kalshi.connects):  # noqa: ASYNC110 - a start only
+            await asyncio.sleep(TICK_S)
         begun, k = time.monotonic(), 0
         while not self.ending:
             k += 1
@@ -218,7 +220,7 @@ class Soak:
             gone = time.monotonic() - begun
             ms = time.time_ns() // 1_000_000
             due = int(gone * self.rate) - self.stocks.count
-            if due >= EVENTS and self.polygon.connects:
+            if due >= EVENTS:
                 first, count, _ = self.stocks.add(due, ms)
                 said = [event(n, ms, self.names) for n in range(first, first + count)]
                 both = f"[{','.join(said)}]", f"[{','.join(reversed(said))}]"

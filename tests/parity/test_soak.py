@@ -161,10 +161,11 @@ def soak(plan: Plan, folder: Path, *, browser: bool) -> Soaked:
                     faults.append(FAULTS[len(faults) % len(FAULTS)])
                     tell(server, "fault", faults[-1])
                     due += plan.fault_s
-                memory.append((gone, resident_bytes()))
-                if page is not None:
-                    page.take()
-                time.sleep(max(0.0, begun + len(memory) - time.monotonic()))
+                if gone >= len(memory):
+                    memory.append((gone, resident_bytes()))
+                    if page is not None:
+                        page.take()
+                time.sleep(max(0.0, min(begun + len(memory), begun + due) - time.monotonic()))
             cpu, wall = time.process_time() - cpu, time.monotonic() - begun
             log_file = folder / "log.npz"
             tell(server, "stop", log_file)
@@ -214,26 +215,34 @@ def table(plan: Plan, found: Soaked) -> str:
     lines = [
         f"soak: {plan.events_per_s:,} events/s asked, {rates}; processor {found.cpu_s:,.0f} s",
         f"faults: {len(found.faults)} ({', '.join(dict.fromkeys(found.faults))})",
-        "feed            sent        kept        lost  twice  reconnects  gaps  back-filled"
-        "  unfilled  duplicates  late  malformed  state",
+        (
+            "feed                 sent        kept   lost  twice  reconnects  gaps  back-filled"
+            "  unfilled  duplicates    late  malformed  state"
+        ),
     ]
     for one in found.counts:
         h = found.health[one.feed]
         lines.append(
             f"{one.feed:<14}{one.sent:>11,}{one.kept:>12,}{one.lost:>7}{one.twice:>7}"
             f"{h.reconnects:>12}{h.gaps:>6}{h.backfilled:>13,}{h.unfilled:>10}{h.duplicates:>12,}"
-            f"{h.late:>6,}{h.malformed:>11}  {h.state}"
+            f"{h.late:>8,}{h.malformed:>11}  {h.state}"
         )
     memory = np.array([held for _, held in found.memory]) / 2**20
     lines += [
-        f"memory MB: start {memory[0]:.0f}, end {memory[-1]:.0f}, most {memory.max():.0f}; slope "
-        f"after {plan.warm_s:.0f} s {found.slope.per_hour / 2**20:+.1f} ± "
-        f"{found.slope.error / 2**20:.1f} MB/hour",
-        f"receipt to board ms (latest batches): p50 {found.lag.p50_ms:.1f}, p99 "
-        f"{found.lag.p99_ms:.1f}, worst {found.lag.worst_ms:.1f}",
-        f"journal: {found.journal_bytes / 2**20:,.0f} MB, {found.journal_bytes / rows:.0f} bytes a"
-        f" row; snapshot {found.metrics.snapshot_bytes / 2**10:,.0f} kB in "
-        f"{found.metrics.snapshot_ms:.0f} ms",
+        (
+            f"memory MB: start {memory[0]:.0f}, end {memory[-1]:.0f}, most {memory.max():.0f};"
+            f" slope after {plan.warm_s:.0f} s {found.slope.per_hour / 2**20:+.1f} ± "
+            f"{found.slope.error / 2**20:.1f} MB/hour"
+        ),
+        (
+            f"receipt to board ms (latest batches): p50 {found.lag.p50_ms:.1f}, p99 "
+            f"{found.lag.p99_ms:.1f}, worst {found.lag.worst_ms:.1f}"
+        ),
+        (
+            f"journal: {found.journal_bytes / 2**20:,.0f} MB, {found.journal_bytes / rows:.0f}"
+            f" bytes a row; snapshot {found.metrics.snapshot_bytes / 2**10:,.0f} kB in "
+            f"{found.metrics.snapshot_ms:.0f} ms"
+        ),
     ]
     if found.screen_ms.size:
         p50, p90, p99 = np.quantile(found.screen_ms, [0.5, 0.9, 0.99])
@@ -259,7 +268,7 @@ def check_kept(found: Soaked) -> None:
 
 
 def test_a_short_soak_loses_nothing(tmp_path, capsys):
-    plan = Plan(16.0, 3_000, 20, 1.5, 1.0, 5.0)
+    plan = Plan(16.0, 3_000, 20, 1.4, 1.0, 5.0)
     found = soak(plan, tmp_path, browser=False)
     with capsys.disabled():
         sys.stdout.write(f"\n{table(plan, found)}\n")

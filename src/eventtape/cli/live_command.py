@@ -78,6 +78,7 @@ def replay(
     if model is not None:
         config = dataclasses.replace(config, model=_model(model, lake))
     program = election_night(tape.feeds, config)
+    about = about._replace(nodes=tuple(node.name for node in program))
     batches = tape_batches(tape, span_ns=round(config.lateness_s * 1e9))
     if as_json:
         _as_json(program, batches, about)
@@ -150,9 +151,8 @@ def live(
         },
     )
     program = election_night(feeds, _config(options, lake))
-    live_run.keep_running(
-        folder, program, sources, _about(run, options), face, publish=publish
-    )  # fmt: skip
+    about = _about(run, options)._replace(nodes=tuple(node.name for node in program))
+    live_run.keep_running(folder, program, sources, about, face, publish=publish)
     if seal:
         live_run.seal_run(lake, run)
 
@@ -184,11 +184,13 @@ def dashboard(
         raise InputError(f"a run among {', '.join(known) or 'none'}", met=run)
     source = JournalTail(folder, follow=follow)
     board, unkept = Board(), Unkept()
+    program = election_night(source.feeds, _config(options, lake))
+    about = _about(run, options)._replace(nodes=tuple(node.name for node in program))
     going = LiveRun(
-        election_night(source.feeds, _config(options, lake)), [source],
+        program, [source],
         journal=unkept, snapshots=unkept, board=board, beat_s=None,
     )  # fmt: skip
-    with shown(board, _about(run, options), face), going:
+    with shown(board, about, face), going:
         watched(going, face, ends="the journal has ended")
 
 

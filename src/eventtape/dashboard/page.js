@@ -36,8 +36,12 @@
 
   const heard = () => {
     watch.heard = Date.now();
-    const beat = wire.beat;
-    requestAnimationFrame(() => wire.setv({seen: beat}));
+    const beat = wire.beat, drawn = wire.drawn_ns;
+    requestAnimationFrame(() => {
+      wire.setv({seen: beat});
+      // Whoever times the page reads here the stamp, ns, of the newest row that is on the screen.
+      setTimeout(() => { document.documentElement.dataset.drawnNs = drawn; }, 0);
+    });
   };
 
   const said = () => {

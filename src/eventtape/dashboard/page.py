@@ -1,6 +1,6 @@
 """The page of one screen: figures, controls and tables around a :class:`~.screen.Screen`.
 
-Ten times a second the screen looks at the board and what changed goes to the browser, which
+Twenty times a second the screen looks at the board and what changed goes to the browser, which
 answers each beat when it has drawn it. While two beats are unanswered nothing more is sent, so a
 slow browser or line gets the newest less often and never a backlog. A page that nobody looks at,
 hidden or closed, is sent nothing.
@@ -34,8 +34,8 @@ from eventtape.stream.fold import NEVER
 
 __all__ = ["Page", "page_maker"]
 
-_TICK_MS = 100
-_SLOWLY = 4  # tables and clocks every so many ticks
+_TICK_MS = 50
+_SLOWLY = 8  # tables and clocks every so many ticks
 _UNANSWERED = 2
 _LAGS = 2_000
 _FORGOTTEN_S = 30.0  # an answer that has not come by then will not
@@ -85,13 +85,15 @@ class Page:
         self._sent = {b: at for b, at in self._sent.items() if now - at < _FORGOTTEN_S}
         if self.wire.hidden or len(self._sent) >= _UNANSWERED:
             return
-        afresh = self.screen.afresh
-        changed = self.screen.tick()
+        screen = self.screen
+        afresh = screen.afresh
+        changed = screen.tick()
         if afresh or self._ticks % _SLOWLY == 0:
             self._say()
             changed = True
         self._ticks += 1
         if changed:
+            self.wire.drawn_ns = str(screen.drawn_ns) if screen.drawn_ns > NEVER else ""
             self._sent[self.wire.beat + 1] = now
             self.wire.beat += 1
 

@@ -69,9 +69,7 @@ def _makers(about: About) -> dict[str, Callable[[], Part]]:
             f"The probability that {about.outcome}: quotes as they come, the filtered mean with "
             "two standard deviations either side, and the moves that are more than noise.",
             "no ticks for this event yet",
-            LiveProbability(
-                primary=about.primary, outcome=about.outcome, simulated=simulated
-            ),
+            LiveProbability(primary=about.primary, outcome=about.outcome, simulated=simulated),
             ("probability", "venues"),
         ),
         "markets": lambda: Part(

@@ -25,7 +25,7 @@ __all__ = ["SILENT", "Mode", "Screen"]
 
 Mode = Literal["waiting", "live", "paused", "back", "ended"]
 SILENT = ("stale", "down")
-_REST = 4.0  # times what it took to draw a part: none takes more than a fifth of the thread
+_REST = 4.0  # times the work of drawing a part: none takes more than a fifth of the thread
 _PIECES = 64
 
 
@@ -48,6 +48,7 @@ class Screen:
         self.skipped = 0
         self.in_view: frozenset[str] | None = None  # the others wait until scrolled to; None: all
         self.first_ns = NEVER
+        self.drawn_ns = NEVER  # stamp of the newest row drawn
         self.latest: dict[str, pl.DataFrame] = {}
         self._reader = board.reader()
         self.news: News = board.news({})._replace(rows={})
@@ -129,14 +130,14 @@ class Screen:
         self.first_ns = min(starts, default=NEVER)
         if self.held_ns is not None:
             rows = {name: _until(frame, self.held_ns) for name, frame in rows.items()}
-        self.latest, self._drawn, self._waiting = {}, set(), {}
+        self.latest, self._drawn, self._waiting, self.drawn_ns = {}, set(), {}, NEVER
         for name, frame in rows.items():
             self._note(name, frame)
         for part in self.parts:
             mine = rows.get(part.key)
             if mine is not None and mine.height:
                 draw(part, mine.tail(part.most), self.chain)
-                self._drawn.add(part.key)
+                self._has_drawn(part, mine)
 
     def _draw_on(self) -> bool:
         """Draw what waits, where it can be seen; a part that was dear to draw waits longer."""
@@ -145,21 +146,25 @@ class Screen:
         drawn = False
         for part in self.parts:
             self._wait(part, self.news.rows.get(part.key))
-            started = time.perf_counter()
-            if part.key not in self._waiting or started < self._rested.get(part.key, 0.0):
+            resting = time.perf_counter() < self._rested.get(part.key, 0.0)
+            if part.key not in self._waiting or resting:
                 continue
             if self.in_view is not None and part.key not in self.in_view:
                 continue
-            rows = self._waiting.pop(part.key)
+            began, rows = time.thread_time(), self._waiting.pop(part.key)
             if part.key in self._drawn:
                 part.figure.append(rows)
             else:
                 draw(part, rows, self.chain)
-                self._drawn.add(part.key)
-            ended = time.perf_counter()
-            self._rested[part.key] = ended + _REST * (ended - started)
+            self._has_drawn(part, rows)
+            self._rested[part.key] = time.perf_counter() + _REST * (time.thread_time() - began)
             drawn = True
         return drawn
+
+    def _has_drawn(self, part: Part, rows: pl.DataFrame) -> None:
+        self._drawn.add(part.key)
+        newest = rows[time_column(rows)].to_physical()[-1]
+        self.drawn_ns = max(self.drawn_ns, NEVER if newest is None else int(newest))
 
     def _wait(self, part: Part, rows: pl.DataFrame | None) -> None:
         """Put the rows behind those that wait; the oldest beyond the most are skipped."""

@@ -25,6 +25,7 @@ class Wire(DataModel):
     seen: Any = p.Int(default=0)  # the last beat that the browser has drawn
 
     beat: Any = p.Int(default=0)
+    drawn_ns: Any = p.String(default="")  # stamp of the newest row in the figures
     said: Any = p.Dict(p.String, p.Any, default={})
     chains: Any = p.List(p.String, default=[])
     tables: Any = p.Dict(p.String, p.Any, default={})

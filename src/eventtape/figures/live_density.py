@@ -9,12 +9,13 @@ import math
 
 import numpy as np
 import polars as pl
-from bokeh.models import Column, DataRange1d
+from bokeh.models import DataRange1d, Row
 from bokeh.models.annotations import Span
 
 from eventtape.arrays import FloatArray, Status
 from eventtape.figures import style
 from eventtape.figures.live_parts import (
+    GRID,
     NOTHING_YET,
     Band,
     Columns,
@@ -83,7 +84,7 @@ class LiveDensity(LiveFigure):
         self._entries = entries(fig)
 
         self.vol = vol = live_frame(
-            simulated=simulated, title="Volatility at the forward", height=style.NARROW - 40,
+            simulated=simulated, title="Volatility at the forward", height=style.WIDE,
             x=x_range or live_time_range(), y=5.0, y_label="% per sqrt(year)",
         )  # fmt: skip
         self._vol = style.source("vol", **self._vols(pl.DataFrame(schema=DENSITY)))
@@ -92,7 +93,7 @@ class LiveDensity(LiveFigure):
         line = vol.line("ts", "vol", source=self._vol, color=style.GREEN, line_width=2)
         style.add_hover(vol, [line], [("vol", "@vol{0.00}%")], clock="ts")
         follow(vol, [line])
-        self.figure = Column(children=[fig, vol], sizing_mode="stretch_width")
+        self.figure = Row(children=[fig, vol], sizing_mode="stretch_width", styles=GRID)
         self.notes = (Notes(fig), Notes(vol))
         self.clear()
 

@@ -27,7 +27,7 @@ from eventtape.figures.live_parts import (
     stamps,
     thinned,
 )
-from eventtape.figures.words import interval_text, percent_text
+from eventtape.figures.words import interval_text, percent_text, plain
 from eventtape.stream.answers import MARKETS
 
 __all__ = ["LiveMarkets"]

@@ -39,11 +39,11 @@ from eventtape.stream.answers import PROBABILITY
 __all__ = ["LiveProbability"]
 
 _NAME = 12  # letters of a feed that fit two entries beside each other on a phone
-_FILTERED, _BAND, _QUOTES = "filtered mean", "filtered mean ±2 sd", "quotes"
+_FILTERED, _QUOTES = "filtered mean ±2 sd", "quotes"
 
 
 class LiveProbability(LiveFigure):
-    """Rows of ``PROBABILITY``; the primary feed with its filter, the others as rings.
+    """Rows of ``PROBABILITY``; the primary feed with its filter, the others pale, below.
 
     Without a ``primary`` that of the first row is the primary one.
     """
@@ -75,7 +75,7 @@ class LiveProbability(LiveFigure):
         self._venues = [_empty(f"venue {k}") for k in range(len(OTHERS))]
         fig.varea(
             "x", "low", "high", source=self._band.source, color=style.SKY, alpha=0.5,
-            legend_label=_BAND,
+            legend_label=_FILTERED,
         )  # fmt: skip
         mean = fig.line(
             "ts", "mean", source=self._quotes, color=style.BLUE, line_width=1.5,
@@ -90,16 +90,17 @@ class LiveProbability(LiveFigure):
         drawn = [mean, dots]
         for name, colour, marker, size, label in MARKS:
             fig.scatter(
-                "ts", "probability", source=self._marked[name], marker=marker, size=size,
-                color=colour, legend_label=label,
+                "ts", "probability", source=self._marked[name], marker=marker, size=size - 2,
+                color=colour, alpha=0.8, legend_label=label,
+                level="underlay" if name == "moderate" else "glyph",  # below the line: many
             )  # fmt: skip
         for k, (source, colour) in enumerate(zip(self._venues, OTHERS, strict=True)):
-            rings = fig.scatter(
-                "ts", "probability", source=source, size=6, line_width=1.5, line_color=colour,
-                fill_color=None, legend_label=f"venue {k}",
+            others = fig.scatter(
+                "ts", "probability", source=source, size=3, color=colour, alpha=0.45,
+                level="underlay", legend_label=f"venue {k}",
             )  # fmt: skip
-            style.add_hover(fig, [rings], tips[:1], clock="ts")
-            drawn.append(rings)
+            style.add_hover(fig, [others], tips[:1], clock="ts")
+            drawn.append(others)
         follow(fig, drawn)
         style.legend_below(fig)
         self._entries = entries(fig)
@@ -164,14 +165,13 @@ class LiveProbability(LiveFigure):
         self.notes[0].say("")
         name = plain(self.feed, _NAME)
         seen = bool(np.isfinite(self._quotes.data["mean"]).any())
-        set_entry(self._entries[_QUOTES], True, f"{name}, quotes")
-        set_entry(self._entries[_FILTERED], seen, f"{name}, filtered mean")
-        set_entry(self._entries[_BAND], seen)
+        set_entry(self._entries[_QUOTES], True, name)
+        set_entry(self._entries[_FILTERED], seen)
         for regime, _, _, _, label in MARKS:
             set_entry(self._entries[label], len(self._marked[regime].data["ts"]))
         for k in range(len(self._venues)):
             feed = self._others[k] if k < len(self._others) else ""
-            set_entry(self._entries[f"venue {k}"], feed, f"{plain(feed, _NAME)}, quotes")
+            set_entry(self._entries[f"venue {k}"], feed, plain(feed, _NAME))
         if mine.height:
             self.notes[0].head(self._heading, _state(mine))
         elif rows.height and not len(self._quotes.data["ts"]):

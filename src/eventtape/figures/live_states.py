@@ -10,13 +10,14 @@ import math
 
 import numpy as np
 import polars as pl
-from bokeh.models import Column, DataRange1d
+from bokeh.models import Column, DataRange1d, Row
 from bokeh.models.annotations import LabelSet
 from bokeh.plotting import figure
 
 from eventtape.arrays import FloatArray, Status
 from eventtape.figures import style
 from eventtape.figures.live_parts import (
+    GRID,
     NOTHING_YET,
     Band,
     Columns,
@@ -36,7 +37,7 @@ from eventtape.figures.live_parts import (
 )
 from eventtape.figures.states import COLOURS, reason_lines
 from eventtape.figures.states_density import STATE_0, STATE_1
-from eventtape.figures.words import interval_text, percent_text
+from eventtape.figures.words import interval_text, percent_text, plain
 from eventtape.stream.answers import STATES
 from eventtape.studies.states_rows import BOUNDS, JOINT
 
@@ -62,9 +63,8 @@ class LiveStates(LiveFigure):
         self.means = self._means_figure(prices, simulated=simulated)
         self.densities = self._density_figure(prices, simulated=simulated)
         self.gaps = self._gap_figure(x_range or live_time_range(), simulated=simulated)
-        self.figure = Column(
-            children=[self.means, self.densities, self.gaps], sizing_mode="stretch_width"
-        )
+        now = Column(children=[self.means, self.densities], sizing_mode="stretch_width")
+        self.figure = Row(children=[now, self.gaps], sizing_mode="stretch_width", styles=GRID)
         self.notes = (Notes(self.means), Notes(self.densities), Notes(self.gaps))
         self.clear()
 
@@ -159,7 +159,7 @@ class LiveStates(LiveFigure):
 
     def _gap_figure(self, x_range: DataRange1d, *, simulated: bool) -> figure:
         fig = live_frame(
-            simulated=simulated, title=" \n ", height=style.WIDE - 40, x=x_range, y=1.0,
+            simulated=simulated, title=" \n ", height=190 + style.NARROW + 20, x=x_range, y=1.0,
             y_label="gap, % of log price", tools=True,
         )  # fmt: skip
         style.add_zero(fig)

@@ -26,9 +26,9 @@ from eventtape.clock import SECOND, sessions
 from eventtape.errors import InputError
 from eventtape.estimators.discovery.vecm_moments import Moments, blank_moments, moments
 from eventtape.frames.price_steps import on_steps
+from eventtape.tape.records import HALF_TICK
 
 __all__ = [
-    "HALF_TICK",
     "PricePanel",
     "Prices",
     "as_panel",
@@ -37,7 +37,6 @@ __all__ = [
 ]
 
 MAX_GAP_S = 3600.0
-HALF_TICK = 0.0005  # of contracts quoted in tenths of a cent
 _DAY_S, _DAILY_GAP_S = 86400.0, 5 * 86400.0
 _TIME = pl.Datetime("ns", "UTC")
 

@@ -54,9 +54,11 @@ class JsonRow(NamedTuple):
     def number(self, name: str) -> float:
         """The finite number in a field, as it stands; text and booleans are refused."""
         value = self.values.get(name)
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        # No float holds some whole numbers, which isfinite cannot even be asked of.
-        if not number or not -_LARGEST <= value <= _LARGEST:
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not -_LARGEST <= value <= _LARGEST  # no float holds some whole numbers either
+        ):
             raise self.fault(name, "a finite number", value)
         return value
 

@@ -47,7 +47,8 @@ class Outbox:
         """The number of a fill that newer rows of the feed shall wait for."""
         self._fills += 1
         held = self._held.setdefault(feed, _Held())
-        held.fills[self._fills] = place = []
+        place: list[Batch] = []
+        held.fills[self._fills] = place
         held.parts.append(place)
         return self._fills
 

@@ -19,9 +19,9 @@ from scipy.special import ndtri
 from eventtape.arrays import FloatArray, IntArray
 from eventtape.clock import SECOND
 from eventtape.errors import InputError
-from eventtape.frames.price_panel import HALF_TICK
 from eventtape.stream.fold import NEVER, Slice
 from eventtape.tape.feed import times_ns
+from eventtape.tape.records import HALF_TICK
 from eventtape.tape.sampling import as_of, levels
 
 __all__ = ["Gauge", "GridRows", "GridState", "Rows", "one_symbol"]

@@ -15,10 +15,10 @@ import polars as pl
 
 from eventtape.arrays import Status
 from eventtape.clock import format_ns
-from eventtape.frames.price_panel import HALF_TICK
 from eventtape.frames.price_steps import MOST_OFF_STEP
 from eventtape.studies.findings import Finding
 from eventtape.studies.panel_leadership_rows import PanelLeadership
+from eventtape.tape.records import HALF_TICK
 
 __all__ = [
     "CONTRACT_VERSION",

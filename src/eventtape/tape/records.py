@@ -18,6 +18,7 @@ from eventtape.errors import InputError
 __all__ = [
     "BAR",
     "EQUITY_TRADE",
+    "HALF_TICK",
     "OPTION_QUOTE",
     "OPTION_TRADE",
     "PROBABILITY",
@@ -70,6 +71,8 @@ PROBABILITY = Record(
     unique_times=True,
 )
 """A price history of an event contract, in probability (0 to 1): one value a time."""
+HALF_TICK = 0.0005
+"""Of contracts quoted in tenths of a cent: a probability this near 0 or 1 says no log odds."""
 
 TRADE = Record(
     "trade",
