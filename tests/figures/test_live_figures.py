@@ -346,6 +346,15 @@ def test_more_markets_than_places():
     assert [fig.title.text[0] for fig in live.figure.children] == ["A", "B"]
 
 
+def test_a_density_under_reservation_is_drawn_and_says_so():
+    row = some("density", 1).with_columns(status=pl.lit("not resolved: its mass is negative"))
+    live = LiveDensity()
+    live.show(row)
+    assert_array_equal(held(live, "density")["x"], [90.0, 100.0, 110.0])
+    assert "not resolved: its mass is negative" in live.density.title.text
+    assert not any(reasons(live))
+
+
 def test_density_is_per_percent_of_the_forward():
     first, second = some("density", 1), some("density", 1, first=1)
     second = second.with_columns(

@@ -173,7 +173,7 @@ def soak(plan: Plan, folder: Path, *, browser: bool) -> Soaked:
             with np.load(log_file) as log:
                 sent = {name: log[name] for name in ("stocks", "contract")}
             wanted = sum(int(frames[:, 1].sum()) for frames in sent.values())
-            until(lambda: run._committer.rows >= wanted, PATIENCE_S, fails=False)
+            until(lambda: board.news({}).metrics.rows >= wanted, fails=False)
             if page is not None:
                 page.take()
                 page.close()

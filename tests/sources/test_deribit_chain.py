@@ -93,3 +93,16 @@ def test_the_time_between_two_askings_is_above_zero():
         DeribitChain(every_s=0.0)
     (feed,) = DeribitChain("ETH").feeds
     assert (feed.label, feed.frame.height) == ("ETH chain", 0)
+
+
+def test_a_quote_stamped_in_the_future_is_left_out_and_told(loopback):
+    ahead = 20 * 365 * 86_400  # s
+    replies = [summaries(0), summaries(ahead, _1=0.04), summaries(5, _2=0.03)]
+    batches, health, _ = asked(loopback, replies, 2)
+    assert [batch.rows["symbol"].to_list() for batch in batches] == [
+        [NAMES[1], NAMES[0], NAMES[2]],
+        [NAMES[2]],
+    ]
+    assert (health.malformed, health.last_stamp_ns) == (1, (NOW + 5_000) * 10**6)
+    assert "BTC chain: a row stamped 2045-" in health.message
+    assert "our clock" in health.message

@@ -21,7 +21,7 @@ from eventtape.sources.live_venue import Hole, Read
 from eventtape.tape import TRADE, Feed, Instrument, empty, times_ns
 from sources.live_reading import QUICK, has_keys, once, quick_rest, read_until
 from sources.live_server import Drop, LiveServer, Missed, Ping, Refuse, Stall, Until, failing
-from sources.loopback_server import as_json
+from sources.loopback_server import Reply, as_json
 
 START_NS = 1_767_225_600_000_000_000
 MS = 1_000_000
@@ -492,3 +492,148 @@ def test_usual_limits_hold_no_row_longer_than_a_merged_clock_waits():
 
     assert Limits().hold_s * 1e9 < Merged().quiet_ns
     assert isinstance(once([], "a"), pl.DataFrame)
+
+
+def told(socket, batches) -> list[dict[str, int]]:
+    """What the source was behind with as each batch left."""
+
+    async def read():
+        tell = []
+        async with asyncio.timeout(30.0), aclosing(socket.batches({})) as got:
+            async for batch in got:
+                tell.append((batch.keys.tolist(), socket.behind()))
+                if batches(tell):
+                    return tell
+        raise AssertionError("a source never ends")
+
+    return asyncio.run(read())
+
+
+def test_a_hole_is_told_before_newer_rows_leave_and_until_its_own_are_taken():
+    late, rest = threading.Event(), rest_of(30)
+    whole = rest["/rows/a"]
+
+    def slow(asked):
+        assert late.wait(30.0)
+        return whole(asked)
+
+    def over(tell):
+        keys = {key for some, _ in tell for key in some}
+        if keys >= {*range(20), *range(26, 30)}:
+            late.set()
+        return keys >= set(range(30)) and not tell[-1][1]
+
+    script = [*run_of(30), Until(lambda: not socket.behind()), frame(30)]
+    script[20:20] = [Missed(6)]
+    with LiveServer(script, rest | {"/rows/a": slow}) as server:
+        socket = source(server, QUICK._replace(hold_s=0.05))
+        assert socket.behind() == {}
+        tell = told(socket, over)
+    for keys, behind in tell:
+        newer, filled = max(keys) >= 26 and 30 not in keys, bool({*range(20, 26)} & {*keys})
+        if newer or filled:
+            assert behind == {"a": stamp(19)}
+    assert tell[-1] == ([30], {})
+
+
+def test_a_source_left_while_a_hole_is_filled_is_still_behind_and_one_begun_there_is_not():
+    late, rest = threading.Event(), rest_of(12)
+    whole = rest["/rows/a"]
+
+    def slow(asked):
+        late.wait(30.0)
+        return whole(asked)
+
+    script = run_of(12)
+    script[5:5] = [Missed(3)]
+    with LiveServer(script, rest | {"/rows/a": slow}) as server:
+        socket = source(server, QUICK._replace(hold_s=0.05))
+        got = read_until(socket, lambda got: (late.set, has_keys("a", [11])(got))[1])
+        late.set()
+        left = socket.behind()
+    assert left == {"a": stamp(4)}
+    assert not {5, 6, 7} & set(came(got))
+    with LiveServer([frame(12), Until(lambda: not again.behind()), frame(13)], rest) as server:
+        again = source(server, QUICK._replace(overlap_s=0.0))
+        got = read_until(again, has_keys("a", [*range(4, 14)]), left)
+        assert (numbers(got), again.behind()) == ([*range(4, 14)], {})
+
+
+def test_where_a_start_begins_is_told_before_there_is_a_line():
+    with LiveServer([], rest_of(3), first_refuse=Refuse(10**6)) as server:
+        socket = source(server)
+        read_until(socket, lambda _: server.refused > 1, {"a": stamp(1), "elsewhere": 5})
+        assert socket.behind() == {"a": stamp(1)}
+
+
+@pytest.mark.parametrize("waits_s", [600.0, 0.0], ids=["asked again", "forgotten"])
+def test_a_hole_given_up_is_told_for_a_while_and_filled_by_a_later_catching_up(
+    waits_s, monkeypatch
+):
+    monkeypatch.setattr("eventtape.sources.live_fill._GIVEN_UP_S", waits_s)
+    up, rest = threading.Event(), rest_of(12)
+    whole = rest["/rows/a"]
+    rest["/rows/a"] = lambda asked: whole(asked) if up.is_set() else Reply(b"{}", 500)
+    seen = []
+
+    def given_up():
+        if socket.health()[0].unfilled == 1 and bool(socket.behind()) == bool(waits_s):
+            seen.append(socket.behind())
+            up.set()
+        return up.is_set()
+
+    script = [*run_of(5), Missed(3), *run_of(9)[5:], Until(given_up), Drop(), *run_of(12)[9:]]
+    script += [Until(lambda: not socket.behind()), frame(12)]
+    with LiveServer(script, rest) as server:
+        limits = QUICK._replace(fill_attempts=2, overlap_s=0.0)
+        socket = source(server, limits)
+        got = read_until(socket, has_keys("a", [*range(5), *range(8, 13)]))
+    asked = bool(waits_s)
+    assert seen[0] == ({"a": stamp(4)} if asked else {})
+    assert ({5, 6, 7} <= set(came(got))) is asked
+    assert socket.behind() == {}
+
+
+def test_rows_stamped_in_the_future_are_kept_aside_and_do_not_move_the_clock():
+    far = 3_600_000  # an hour on, ms
+    now = stamp(10)
+    script = [frame(0), frame(far), frame(1), frame(60_010), frame(60_011), frame(2)]
+    with LiveServer(script, {"/rows/a": as_json([])}) as server:
+        socket = source(server, wall_ns=lambda: now, holes=False)
+        got = read_until(socket, has_keys("a", [2]))
+    assert sorted(came(got)) == [0, 1, 2, 60_010]
+    (health,) = socket.health()
+    assert (health.malformed, health.last_stamp_ns, health.rows) == (2, stamp(60_010), 4)
+    first = socket.bad_frames()[0]
+    assert (first.frame, first.received_ns) == (frame(far), now)
+    for word in ("a:", "2026-01-01T01:00:00", "our clock, 2026-01-01T00:00:00"):
+        assert word in first.reason
+
+
+def test_a_stamp_of_the_future_hides_no_hole_and_comes_by_no_fill():
+    script = [frame(0), json.dumps({"holes": [["a", stamp(10**11), stamp(5)]]}), frame(5)]
+
+    def answer(asked):
+        asked_of.append((int(asked.query["from"]), int(asked.query["to"])))
+        return as_json([1, 2, 10**11, 3, 4])
+
+    asked_of = []
+    with LiveServer(script, {"/rows/a": answer}) as server:
+        socket = HoleToy.source(server)
+        got = read_until(socket, has_keys("a", range(6)))
+    assert sorted(came(got)) == [0, 1, 2, 3, 4, 5]
+    assert asked_of == [(stamp(0), stamp(5))]
+    assert socket.health()[0].malformed == 1
+
+
+class HoleToy(Toy):
+    """A toy whose frames may tell of holes themselves."""
+
+    def read(self, said, received_ns):
+        read = super().read(said, received_ns)
+        return read._replace(holes=tuple(Hole(*hole) for hole in read.holes))
+
+    @classmethod
+    def source(cls, server):
+        limits = QUICK._replace(overlap_s=0.0)
+        return Socket(cls(server, holes=False), client=quick_rest, limits=limits, seed=3)

@@ -250,3 +250,36 @@ def test_rows_that_no_tape_may_hold_are_refused_on_sealing(tmp_path):
         journal.append([Batch("a", "trade", rows, np.arange(2), HISTORY)])
         with pytest.raises(InputError, match="journal journal, feed 'a', row 1, column 'price'"):
             journal.seal(Lake(tmp_path / "lake"), "night")
+
+
+def test_what_is_missing_is_kept_until_nothing_is(tmp_path):
+    with Journal(tmp_path) as journal:
+        assert journal.behind() == {}
+        journal.write_behind({"a": 5, "b": 1_700_000_000_000_000_007})
+        journal.append([beat(1)])
+    with Journal(tmp_path) as journal:
+        assert journal.behind() == {"a": 5, "b": 1_700_000_000_000_000_007}
+        journal.write_behind({"b": 6})
+        assert journal.behind() == {"b": 6}
+        journal.write_behind({})
+        journal.write_behind({})
+        assert journal.behind() == {}
+        assert sorted(one.name for one in tmp_path.iterdir()) == ["000000000000.log", "lock"]
+        for text in ("{", "[1]", '{"a": "5"}', '{"a": true}'):
+            (tmp_path / "behind.json").write_text(text)
+            with pytest.raises(LakeError, match=r"behind\.json: "):
+                journal.behind()
+
+
+def test_a_full_disk_leaves_what_was_said_to_be_missing(tmp_path, monkeypatch):
+    with Journal(tmp_path) as journal:
+        journal.write_behind({"a": 5})
+
+        def full(_descriptor):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", full)
+            with pytest.raises(LakeError, match="what is missing was not written: No space left"):
+                journal.write_behind({"a": 4})
+        assert journal.behind() == {"a": 5}

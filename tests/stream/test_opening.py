@@ -12,7 +12,7 @@ import polars as pl
 from eventtape.stream.board import Board
 from eventtape.stream.fold import Node, Slice, program
 from eventtape.stream.live import LiveRun
-from eventtape.stream.opening import Opening
+from eventtape.stream.opening import Opening, by_stamp
 from eventtape.stream.order import Merged
 from eventtape.stream.unkept import Unkept
 from eventtape.tape import PROBABILITY, Feed, Instrument, empty
@@ -142,3 +142,33 @@ def test_rows_missed_by_one_feed_are_not_late_for_those_that_read_both():
     every = sorted([now - 60, now - 60, now - 50, now - 40, now - 5, now, now])
     assert run(60.0) == (every, 0)
     assert run(0.0)[1] == 2  # without it a's rows come after b's fresh ones
+
+
+def test_after_a_stall_feeds_take_turns_and_nothing_is_late():
+    """A second of two feeds comes at once: one whole feed after the other would be late."""
+    stamps = np.arange(0, 1_000, 10) * 10**6 + 10**18
+    made = {}
+    for name in ("a", "b"):
+        whole = batch(name, range(stamps.size))
+        rows = whole.rows.with_columns(pl.Series("ts", stamps).cast(whole.rows["ts"].dtype))
+        made[name] = whole._replace(rows=rows, keys=stamps, received_ns=int(stamps[-1]) + 10**8)
+    told = by_stamp([made["a"], made["b"]])
+    fold = Merged(SECOND // 10, 2 * SECOND)
+    late = {}
+    for kind, batches in (("as they came", [made["a"], made["b"]]), ("in turn", told)):
+        state = fold.start()
+        for one in batches:
+            state, _ = fold.step(state, Slice(-1, {one.feed: one.rows}, one.received_ns))
+        late[kind] = sum(state.late.values())
+    assert late == {"as they came": 89, "in turn": 0}
+    for name in ("a", "b"):
+        mine = [one for one in told if one.feed == name]
+        assert pl.concat([one.rows for one in mine]).equals(made[name].rows)
+        assert np.concatenate([one.keys for one in mine]).tolist() == stamps.tolist()
+    assert len(told) <= 44  # stretches, not rows
+
+
+def test_what_came_in_time_is_left_as_it_is():
+    near = [batch("a", [5]), batch("b", [5]), batch("a", [5])]
+    assert by_stamp(near) == near
+    assert by_stamp([near[0]]) == [near[0]]

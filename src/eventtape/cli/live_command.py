@@ -84,7 +84,9 @@ def replay(
         _as_json(program, batches, about)
         return
     from eventtape.cli.live_run import shown, watched
+    from eventtape.cli.live_warm import warmed
 
+    warmed(program, tape.feeds, config.start_ns)
     board, unkept = Board(), Unkept()
     source = PacedSource(batches, tape.feeds, speed=times, start_ns=about.start_ns)
     run = LiveRun(

@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 _REFRESH_S = 0.5
-_OPENING_S = 15.0
+_OPENING_S = 36.0  # longer than a source holds rows back for what it missed
 _OPTIONS = "run.json"
 
 

@@ -17,7 +17,7 @@ import polars as pl
 from eventtape.errors import FetchError, InputError
 from eventtape.sources.deribit_rest import DERIBIT, fetch_deribit_book
 from eventtape.sources.http import Client
-from eventtape.sources.live_rows import newest_ns, row_keys
+from eventtape.sources.live_rows import newest_ns, not_ahead, row_keys
 from eventtape.tape import OPTION_QUOTE, Feed, Instrument, empty, times_ns
 from eventtape.tape.batch import Batch
 from eventtape.tape.health import FeedHealth
@@ -101,7 +101,11 @@ class DeribitChain:
         keys = row_keys(rows.select(said).to_series().to_list())
         bad = sum(n for reason, n in book.report.dropped.items() if reason not in _RIGHT)
         health = self._health
-        health = health._replace(state="live", malformed=health.malformed + bad)
+        came = Batch(health.feed, OPTION_QUOTE.name, rows, keys, received_ns)
+        batch, ahead = not_ahead(came)
+        bad += rows.height - batch.rows.height
+        rows, message = batch.rows, ahead or health.message
+        health = health._replace(state="live", malformed=health.malformed + bad, message=message)
         if rows.height:
             newest = newest_ns(rows)
             health = health._replace(
@@ -112,4 +116,4 @@ class DeribitChain:
                 skew_ms=(received_ns - newest) / _MILLISECOND,
             )
         self._health = health
-        return Batch(health.feed, OPTION_QUOTE.name, rows, keys, received_ns)
+        return batch

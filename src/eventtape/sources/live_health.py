@@ -65,11 +65,18 @@ class HealthBook:
 
     def malformed(self, frame: str | bytes, received_ns: int, reason: str) -> None:
         """A frame nobody could read: counted, and kept if it is among the first."""
-        if len(self._bad) < self._kept:
-            self._bad += (BadFrame(received_ns, frame[: self._kept_size], reason),)
+        self._keep(frame, received_ns, reason)
         for feed, health in self._feeds.items():
             more = health.malformed + 1
             self._feeds[feed] = health._replace(malformed=more, message=reason)
+
+    def ahead(
+        self, feed: str, frame: str | bytes, received_ns: int, reason: str, rows: int
+    ) -> None:
+        """Rows of a feed stamped in the future: counted, their frame kept if among the first."""
+        self._keep(frame, received_ns, reason)
+        health = self._feeds[feed]
+        self._feeds[feed] = health._replace(malformed=health.malformed + rows, message=reason)
 
     def came(self, feed: str, newest_ns: int, received_ns: int) -> None:
         """Rows came by the connection."""
@@ -105,3 +112,7 @@ class HealthBook:
     def said(self, feed: str, message: str) -> None:
         """What went wrong with one feed."""
         self._feeds[feed] = self._feeds[feed]._replace(message=message)
+
+    def _keep(self, frame: str | bytes, received_ns: int, reason: str) -> None:
+        if len(self._bad) < self._kept:
+            self._bad += (BadFrame(received_ns, frame[: self._kept_size], reason),)

@@ -87,6 +87,10 @@ class Outbox:
         if held is not None and fill in held.fills:
             self._let_go(feed)
 
+    def holds(self, feed: str) -> bool:
+        """Whether rows of the feed, if there are any, wait for a fill."""
+        return feed in self._held
+
     def drain(self) -> list[Batch]:
         """What may leave, one batch a feed, each sorted by stamp."""
         ready, self._ready, self.rows = self._ready, {}, 0

@@ -21,6 +21,7 @@ import numpy as np
 import polars as pl
 
 from eventtape.arrays import BoolArray, FloatArray, IntArray
+from eventtape.clock import MINUTE, format_ns
 from eventtape.errors import InputError
 from eventtape.tape import Record
 from eventtape.tape.batch import RECORDS, Batch
@@ -31,6 +32,7 @@ __all__ = [
     "live_batch",
     "mixed_keys",
     "newest_ns",
+    "not_ahead",
     "parse_frame",
     "real_numbers",
     "row_keys",
@@ -122,6 +124,20 @@ def stamps_ns(rows: pl.DataFrame) -> IntArray:
 def newest_ns(rows: pl.DataFrame) -> int:
     """The newest stamp of some rows, at least one, in ns since 1970."""
     return int(stamps_ns(rows).max())
+
+
+def not_ahead(batch: Batch) -> tuple[Batch, str]:
+    """The rows stamped no more than a minute after they were received, and why others are not.
+
+    "" where all are. One such stamp would move every clock that waits for the slowest feed.
+    """
+    at, latest = stamps_ns(batch.rows), batch.received_ns + MINUTE
+    if not at.size or at.max() <= latest:
+        return batch, ""
+    good = at <= latest
+    first, clock = (format_ns(int(ns)) for ns in (at[~good][0], batch.received_ns))
+    reason = f"{batch.feed}: a row stamped {first}, over 60 s ahead of our clock, {clock}"
+    return batch._replace(rows=batch.rows.filter(good), keys=batch.keys[good]), reason
 
 
 def parse_frame(frame: str | bytes, *, feed: str) -> Any:

@@ -20,10 +20,11 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidStatus, InvalidURI, WebSocketException
 
+from eventtape.clock import MINUTE, SECOND
 from eventtape.errors import FetchError, InputError
 from eventtape.sources.http import Client
 from eventtape.sources.live_backoff import Backoff
-from eventtape.sources.live_fill import Filler
+from eventtape.sources.live_fill import Filler, Missing
 from eventtape.sources.live_health import BadFrame, HealthBook
 from eventtape.sources.live_line import (
     Limits,
@@ -35,8 +36,8 @@ from eventtape.sources.live_line import (
     wait_asked_s,
 )
 from eventtape.sources.live_outbox import Outbox
-from eventtape.sources.live_rows import newest_ns
-from eventtape.sources.live_venue import Venue
+from eventtape.sources.live_rows import newest_ns, not_ahead
+from eventtape.sources.live_venue import Hole, Venue
 from eventtape.tape import Feed
 from eventtape.tape.batch import Batch
 from eventtape.tape.health import FeedHealth
@@ -74,6 +75,7 @@ class Socket:
         self.rng = random.Random(seed)  # noqa: S311 - jitter, no secret
         labels = [feed.label for feed in venue.feeds]
         self.book = HealthBook(labels, limits.kept_frames, limits.kept_bytes)
+        self.missing = Missing()
         self._read = False
 
     @property
@@ -88,6 +90,14 @@ class Socket:
     def bad_frames(self) -> tuple[BadFrame, ...]:
         """The first few frames that could not be read, as they came; from any thread."""
         return self.book.bad_frames()
+
+    def behind(self) -> dict[str, int]:
+        """From which stamp (ns) rows are missing, by feed; {} where none are; from any thread.
+
+        A hole is told before any newer row leaves, until whoever reads has taken the rows that
+        fill it; one that nobody could fill for ten minutes more. A restart asks from there.
+        """
+        return dict(self.missing.behind)
 
     async def batches(self, since: Mapping[str, int]) -> AsyncIterator[Batch]:
         """Batches from now on, after the rows missed since the stamps given (ns, by feed).
@@ -129,6 +139,8 @@ class _Reading:
             socket.limits,
             self.outbox,
             self.book,
+            socket.missing,
+            since=self.last,
             client=self.client,
             start=self._start,
             changed=self.ready.set,
@@ -144,11 +156,12 @@ class _Reading:
                 await self.ready.wait()
                 await asyncio.sleep(self.limits.flush_s)
                 self.ready.clear()
-                drained = self.outbox.drain()
+                drained, filled = self.outbox.drain(), self.filler.leaving()
                 self.room.set()
                 for batch in drained:
                     self.book.left(batch)
                     yield batch
+                self.filler.left(filled)
                 if self.failure is not None:
                     raise self.failure
         finally:
@@ -251,10 +264,10 @@ class _Reading:
             raise FetchError(f"{self.venue.name} refuses: {read.refused}")
         for hole in read.holes:
             self.book.hole(hole.feed)
-            self.filler.hole(hole)
+            self.filler.hole(self._on_our_clock(hole, received_ns))
         for batch in read.batches:
             if batch.rows.height:
-                self._came(batch)
+                self._came(batch, frame)
         for reply in read.replies:
             await line.send(reply)
         if read.reconnect:
@@ -264,8 +277,24 @@ class _Reading:
             await self.room.wait()
         return True
 
-    def _came(self, batch: Batch) -> None:
+    def _on_our_clock(self, hole: Hole, received_ns: int) -> Hole:
+        """The hole, its ends no row of the future that we do not take."""
+        latest = received_ns + MINUTE
+        start, end = hole.from_ns, min(hole.to_ns, latest)
+        if start > latest:
+            start = min(self.last.get(hole.feed, end), end)
+            start -= round(self.limits.overlap_s * SECOND)
+        return hole._replace(from_ns=start, to_ns=end)
+
+    def _came(self, batch: Batch, frame: str | bytes) -> None:
         newest = newest_ns(batch.rows)
+        if newest > batch.received_ns + MINUTE:
+            good, reason = not_ahead(batch)
+            n_ahead = batch.rows.height - good.rows.height
+            self.book.ahead(batch.feed, frame, batch.received_ns, reason, n_ahead)
+            if not good.rows.height:
+                return
+            batch, newest = good, newest_ns(good.rows)
         self.last[batch.feed] = max(newest, self.last.get(batch.feed, newest))
         self.book.came(batch.feed, newest, batch.received_ns)
         self.outbox.take(batch)

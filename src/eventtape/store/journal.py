@@ -9,8 +9,9 @@ offset, and nothing is changed.
 from __future__ import annotations
 
 import fcntl
+import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -31,8 +32,11 @@ from eventtape.store.roster import read_feeds, seal, write_feeds
 from eventtape.tape import Feed
 from eventtape.tape.batch import Batch
 from eventtape.tape.wire import encode
+from eventtape.wholefile import write_whole
 
 __all__ = ["Journal", "Torn"]
+
+_BEHIND = "behind.json"
 
 
 class Torn(NamedTuple):
@@ -129,6 +133,28 @@ class Journal:
     def feeds(self) -> tuple[Feed, ...]:
         """The feeds this journal's rows belong to, with empty frames."""
         return read_feeds(self.folder)
+
+    def write_behind(self, stamps: Mapping[str, int]) -> None:
+        """Keep from which stamp on (UTC ns) rows of a feed are missing; {} where none are."""
+        with failures_as_lake_error(f"{self.folder}: what is missing was not written"):
+            if stamps:
+                write_whole(self.folder / _BEHIND, json.dumps(dict(stamps), indent=1))
+            else:
+                (self.folder / _BEHIND).unlink(missing_ok=True)
+            sync_folders([self.folder])
+
+    def behind(self) -> dict[str, int]:
+        """What was kept so, by feed; a file that is no such thing is a :class:`LakeError`."""
+        path = self.folder / _BEHIND
+        try:
+            stamps = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise LakeError(f"{path}: cannot be read: {error}") from error
+        if not isinstance(stamps, dict) or any(type(at) is not int for at in stamps.values()):
+            raise LakeError(f"{path}: wanted a stamp for each feed, met {stamps!r}")
+        return stamps
 
     def seal(self, lake: Lake, dataset: str) -> int:
         """The number of feeds whose rows so far are now the tape of ``dataset`` in the lake."""

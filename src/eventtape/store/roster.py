@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -13,8 +12,8 @@ from eventtape.errors import InputError, LakeError
 from eventtape.store.journal_files import journal_payloads
 from eventtape.store.lake import Lake
 from eventtape.store.tapes import write_tape
-from eventtape.tape import Feed, Instrument, check, empty
-from eventtape.tape.batch import record_named
+from eventtape.tape import Feed, check, empty
+from eventtape.tape.feed_json import feed_from_row, feed_row
 from eventtape.tape.wire import decode
 from eventtape.wholefile import write_whole
 
@@ -38,7 +37,7 @@ def write_feeds(folder: str | Path, feeds: Iterable[Feed]) -> tuple[Feed, ...]:
         if not feed.label:
             raise InputError("a label for each feed", met=str(feed.instrument))
         known[feed.label] = bare
-    rows = [_row(feed) for feed in known.values()]
+    rows = [feed_row(feed) for feed in known.values()]
     try:
         write_whole(Path(folder) / _FILE, json.dumps(rows, indent=1))
     except OSError as error:
@@ -51,7 +50,7 @@ def read_feeds(folder: str | Path) -> tuple[Feed, ...]:
     path = Path(folder) / _FILE
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(_feed(row) for row in rows)
+        return tuple(feed_from_row(row) for row in rows)
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -88,29 +87,3 @@ def _rows(folder: str | Path, label: str) -> Iterator[pl.DataFrame]:
             yield decode(payload).rows
         except InputError as error:
             raise LakeError(f"{folder}: batch {number} cannot be read: {error}") from error
-
-
-def _row(feed: Feed) -> dict[str, Any]:
-    return {
-        "venue": feed.instrument.venue,
-        "code": feed.instrument.code,
-        "kind": feed.instrument.kind,
-        "label": feed.label,
-        "record": feed.record.name,
-        "stamp_uncertainty_ns": feed.stamp_uncertainty_ns,
-        "source": feed.source,
-        "note": feed.note,
-    }
-
-
-def _feed(row: dict[str, Any]) -> Feed:
-    record = record_named(row["record"])
-    return Feed(
-        Instrument(row["venue"], row["code"], row["kind"]),
-        row["label"],
-        record,
-        empty(record),
-        int(row["stamp_uncertainty_ns"]),
-        row["source"],
-        row["note"],
-    )

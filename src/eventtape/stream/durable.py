@@ -41,6 +41,12 @@ class JournalLike(Protocol):
     def write_feeds(self, feeds: Iterable[Feed]) -> object:
         """Keep which feeds the batches belong to."""
 
+    def write_behind(self, stamps: Mapping[str, int]) -> object:
+        """Keep from which stamp rows of a feed are missing; {} where none are."""
+
+    def behind(self) -> Mapping[str, int]:
+        """What was kept so."""
+
 
 class SnapshotsLike(Protocol):
     """The newest few snapshots."""

@@ -25,7 +25,7 @@ from eventtape.stream.board import Board
 from eventtape.stream.committer import Committer
 from eventtape.stream.durable import JournalLike, Saver, SnapshotsLike, resumed
 from eventtape.stream.fold import Program
-from eventtape.stream.opening import Opening
+from eventtape.stream.opening import Opening, by_stamp
 from eventtape.stream.telling import late_rows, told_health, words_of
 from eventtape.tape.batch import Batch, beat, record_named
 from eventtape.tape.feed import Feed
@@ -33,6 +33,8 @@ from eventtape.tape.live_source import LiveSource
 from eventtape.tape.records import empty
 
 __all__ = ["LiveRun"]
+
+_SETTLED_S = 5.0  # nothing on its way for so long, and all of it is in the journal
 
 
 class LiveRun:
@@ -86,6 +88,9 @@ class LiveRun:
         self._queue: asyncio.Queue[Batch | None] = asyncio.Queue(most_waiting)
         self._committer: Committer | None = None
         self._states: dict[str, Any] | None = None
+        self._clock = time.time_ns() - time.monotonic_ns()  # a wall clock that is never set
+        self._missing: dict[str, int] = {}  # rows on their way: from which stamp, by feed
+        self._whole_since = 0.0  # monotonic time from which nothing was missing
         self._thread = threading.Thread(target=self._work, name="eventtape-sources", daemon=True)
 
     def __enter__(self) -> Self:
@@ -185,6 +190,9 @@ class LiveRun:
         finally:
             self._over.set()
 
+    def _now_ns(self) -> int:
+        return self._clock + time.monotonic_ns()
+
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
         committing = asyncio.create_task(self._commit())
@@ -218,21 +226,31 @@ class LiveRun:
     async def _pump(self, place: int) -> None:
         """One source's batches into the queue, for as long as it brings them."""
         source = self._sources[place]
-        stamps = self._committer.stamps if self._committer is not None else {}
-        since = {f.label: stamps[f.label] for f in source.feeds if f.label in stamps}
         stream = None
         try:
-            stream = source.batches(since)
+            stream = source.batches(self._since(source))
             async for batch in stream:
                 _check_batch(batch, self._feeds)
-                await self._queue.put(batch)
-        except Exception as error:  # noqa: BLE001 - any fault of a source ends that source alone
+                await self._queue.put(_not_before_now(batch, self._now_ns()))
+        except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - a fault of a source (Rust's panics too) ends it
             self._down[place] = words_of(error)
             self._say(words_of(error))
         finally:
             close = getattr(stream, "aclose", None)
             if close is not None:
                 await close()
+
+    def _since(self, source: LiveSource) -> dict[str, int]:
+        """From which stamp each feed of a source is asked for again."""
+        stamps = self._committer.stamps if self._committer is not None else {}
+        missing = self._journal.behind()  # from where, of holes that were open at the last stop
+        return {
+            feed.label: min(stamps[feed.label], missing.get(feed.label, stamps[feed.label]))
+            for feed in source.feeds
+            if feed.label in stamps
+        }
 
     async def _commit(self) -> None:
         """Everything that waits, group after group, until the queue says that it is closed."""
@@ -251,16 +269,17 @@ class LiveRun:
                     group.append(self._queue.get_nowait())
                 last = None in group
                 batches = [one for one in group if one is not None]
-                if not group:
-                    batches = [beat(time.time_ns())]
+                batches = by_stamp(batches) if group else [beat(self._now_ns())]
+                self._note_missing(idle=False)
                 await loop.run_in_executor(pool, committer.commit, batches)
                 for _ in group:
                     self._queue.task_done()
+                self._note_missing(idle=self._queue.empty())
 
     async def _open(self, committer: Committer, pool: ThreadPoolExecutor) -> bool:
         """What feeds missed while the run was down, in the order of stamps; True: queue closed."""
         since = {name: at for name, at in committer.stamps.items() if name in self._feeds}
-        opening = Opening(since, time.time_ns())
+        opening = Opening(since, self._now_ns())
         n, closed = 0, False
         with suppress(TimeoutError):
             async with asyncio.timeout(self._opening_s):
@@ -275,6 +294,18 @@ class LiveRun:
         for _ in range(n):
             self._queue.task_done()
         return closed
+
+    def _note_missing(self, *, idle: bool) -> None:
+        """Keep on disk what is on its way, before newer rows are, and until it is there too."""
+        now = {k: v for one in self._sources for k, v in getattr(one, "behind", dict)().items()}
+        new = {**self._missing, **{k: min(v, self._missing.get(k, v)) for k, v in now.items()}}
+        if now or not idle:
+            self._whole_since = time.monotonic()
+        elif time.monotonic() - self._whole_since > _SETTLED_S:
+            new = {}
+        if new != self._missing:
+            self._journal.write_behind(new)
+            self._missing = new
 
     async def _tell_often(self) -> None:
         while True:
@@ -291,6 +322,11 @@ class LiveRun:
         self._board.set_health(*told_health(*held, late))
         said = self._said[-1] if self._said else ""
         self._board.set_metrics(committer.metrics(self._queue.qsize(), self._most_waiting, said))
+
+
+def _not_before_now(batch: Batch, now_ns: int) -> Batch:
+    """The batch as received no later than now: a clock that jumped ahead moves nothing on."""
+    return batch._replace(received_ns=now_ns) if batch.received_ns > now_ns else batch
 
 
 def _check_batch(batch: Batch, feeds: dict[str, Feed]) -> None:

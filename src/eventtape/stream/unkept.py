@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from eventtape.tape.batch import Batch
 from eventtape.tape.feed import Feed
@@ -35,6 +35,13 @@ class Unkept:
 
     def write_feeds(self, feeds: Iterable[Feed]) -> None:
         """Nothing."""
+
+    def write_behind(self, stamps: Mapping[str, int]) -> None:
+        """Nothing."""
+
+    def behind(self) -> dict[str, int]:
+        """No feed."""
+        return {}
 
     def save(self, number: int, fingerprint: str, data: object) -> None:
         """Nothing."""

@@ -45,8 +45,8 @@ def warm(
 
     ``feeds`` are those the program was made for, ``start_ns`` the start of its grid (UTC ns).
     ``progress`` is called with how many of the made-up batches are through, and of how many. A
-    node that fails on made-up rows is left cold: nothing is raised for it. Takes a second where
-    kernels are in the cache, half a minute or more where they must be compiled.
+    node that fails on made-up rows is left cold: nothing is raised for it. Takes a few seconds
+    where kernels are in the cache, minutes where all must be compiled.
     """
     step_ns, rows = _grid(nodes)
     nodes = tuple(_shorter(node, step_ns * rows) for node in nodes)
