@@ -172,3 +172,54 @@ def test_what_came_in_time_is_left_as_it_is():
     near = [batch("a", [5]), batch("b", [5]), batch("a", [5])]
     assert by_stamp(near) == near
     assert by_stamp([near[0]]) == [near[0]]
+
+
+class Holes(Missed):
+    """A source that knows of a hole from a stamp on until ``filled`` is set."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.filled, self.asked = False, None
+
+    def behind(self):
+        return {} if self.filled else {"a": 7}
+
+    async def batches(self, since):
+        self.asked = dict(since)
+        async for one in super().batches(since):
+            yield one
+
+
+class Noted(Earlier):
+    """A journal that remembers what it was told is missing, and when."""
+
+    def __init__(self, batches, missing=()):
+        super().__init__(batches)
+        self.missing, self.told = dict(missing), []
+
+    def write_behind(self, stamps):
+        self.missing = dict(stamps)
+        self.told.append((dict(stamps), self.next_number))
+
+    def behind(self):
+        return self.missing
+
+
+def test_a_hole_is_on_disk_before_newer_rows_and_asked_for_after_a_restart():
+    graph = program([Node("seen", ("a",), Seen(), feeds=True)])
+    now = time.time_ns() // SECOND
+
+    def run(journal, source):
+        going = LiveRun(
+            graph, [source], journal=journal, snapshots=Unkept(), board=Board(), beat_s=None
+        )
+        going.start()
+        assert going.wait(60.0)
+        going.stop()
+
+    journal = Noted([batch("a", [now - 60])])
+    run(journal, Holes("a", [batch("a", [now])], 0.0))
+    assert journal.told[0] == ({"a": 7}, 1)  # before the batch that came was journaled
+    again = Holes("a", [batch("a", [now + 1])], 0.0)
+    run(Noted([batch("a", [now])], journal.missing), again)
+    assert again.asked == {"a": 7}

@@ -34,7 +34,7 @@ from eventtape.tape.records import empty
 
 __all__ = ["LiveRun"]
 
-_SETTLED_S = 5.0  # nothing on its way for so long, and all of it is in the journal
+_SETTLED_S = 60.0  # nothing on its way for so long, and all of it is in the journal
 
 
 class LiveRun:
@@ -195,6 +195,7 @@ class LiveRun:
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._missing, self._whole_since = dict(self._journal.behind()), time.monotonic()
         committing = asyncio.create_task(self._commit())
         telling = asyncio.create_task(self._tell_often())
         pumps = [asyncio.create_task(self._pump(k)) for k in range(len(self._sources))]
