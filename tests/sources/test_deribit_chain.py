@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from types import SimpleNamespace
 
 import pytest
 
@@ -95,14 +96,15 @@ def test_the_time_between_two_askings_is_above_zero():
     assert (feed.label, feed.frame.height) == ("ETH chain", 0)
 
 
-def test_a_quote_stamped_in_the_future_is_left_out_and_told(loopback):
-    ahead = 20 * 365 * 86_400  # s
-    replies = [summaries(0), summaries(ahead, _1=0.04), summaries(5, _2=0.03)]
+def test_a_quote_stamped_in_the_future_is_left_out_and_told(loopback, monkeypatch):
+    clock = SimpleNamespace(time_ns=lambda: NOW * 10**6)
+    monkeypatch.setattr("eventtape.sources.deribit_poll.time", clock)
+    replies = [summaries(0), summaries(61, _1=0.04), summaries(60, _2=0.03)]
     batches, health, _ = asked(loopback, replies, 2)
     assert [batch.rows["symbol"].to_list() for batch in batches] == [
         [NAMES[1], NAMES[0], NAMES[2]],
         [NAMES[2]],
     ]
-    assert (health.malformed, health.last_stamp_ns) == (1, (NOW + 5_000) * 10**6)
-    assert "BTC chain: a row stamped 2045-" in health.message
+    assert (health.malformed, health.last_stamp_ns) == (1, (NOW + 60_000) * 10**6)
+    assert "BTC chain: a row stamped 2025-06-13T19:31:01" in health.message
     assert "our clock" in health.message

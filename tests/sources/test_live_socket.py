@@ -537,25 +537,21 @@ def test_a_hole_is_told_before_newer_rows_leave_and_until_its_own_are_taken():
 
 
 def test_a_source_left_while_a_hole_is_filled_is_still_behind_and_one_begun_there_is_not():
-    late, rest = threading.Event(), rest_of(12)
-    whole = rest["/rows/a"]
-
-    def slow(asked):
-        late.wait(30.0)
-        return whole(asked)
+    async def never(_):
+        await asyncio.sleep(60.0)
 
     script = run_of(12)
     script[5:5] = [Missed(3)]
-    with LiveServer(script, rest | {"/rows/a": slow}) as server:
-        socket = source(server, QUICK._replace(hold_s=0.05))
+    with LiveServer(script, {"/rows/a": Reply(b"{}", 500)}) as server:
+        socket = source(server, QUICK._replace(hold_s=0.05), sleep=never)
         got = read_until(socket, has_keys("a", [11]))
-        late.set()
         left = socket.behind()
     assert left == {"a": stamp(4)}
     assert not {5, 6, 7} & set(came(got))
-    with LiveServer([frame(12), Until(lambda: not again.behind()), frame(13)], rest) as server:
+    script = [frame(12), Until(lambda: not again.behind()), frame(13)]
+    with LiveServer(script, rest_of(12)) as server:
         again = source(server, QUICK._replace(overlap_s=0.0))
-        got = read_until(again, has_keys("a", [*range(4, 14)]), left)
+        got = read_until(again, has_keys("a", range(4, 14)), left)
         assert (numbers(got), again.behind()) == ([*range(4, 14)], {})
 
 

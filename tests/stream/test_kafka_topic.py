@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import numpy as np
 import polars as pl
 import pytest
 from confluent_kafka import Producer
 
+from eventtape.cli.live_command import live
 from eventtape.errors import InputError
-from eventtape.stream.kafka import KafkaSource, KafkaTopic, Publisher, topic_named
-from eventtape.tape import PROBABILITY, Feed, Instrument, empty
+from eventtape.stream import kafka
+from eventtape.stream.kafka import (
+    KafkaSource,
+    KafkaTopic,
+    Publisher,
+    address_of,
+    feeds_of,
+    publish_feeds,
+    topic_named,
+)
+from eventtape.tape import PROBABILITY, TRADE, Feed, Instrument, empty
 from eventtape.tape.batch import Batch, beat
-from eventtape.tape.wire import decode, encode
+from eventtape.tape.feed_json import feed_row
+from eventtape.tape.wire import encode
 
 TIME = pl.Datetime("ns", "UTC")
 PATIENCE_S = 90.0
@@ -87,16 +99,108 @@ def test_what_is_published_is_read_from_the_beginning_and_then_as_it_comes(broke
     assert got[3].rows.equals(batch(3).rows)
     (health,) = source.health()
     assert (health.rows, health.state, health.last_stamp_ns) == (210, "live", 209)
-    late = asyncio.run(asyncio.wait_for(read(source, 10, {"a": 180}), PATIENCE_S))
-    assert [one.number for one in late] == list(range(60, 70))
 
 
-def test_bytes_that_are_no_batch_are_refused():
-    whole = encode(batch(1))
-    assert decode(whole).rows.equals(batch(1).rows)
-    for broken in (b"", b"{}\n", whole[:40], whole[: len(whole) // 2], b"[1,2,3,4]\n" + whole):
-        with pytest.raises(InputError, match="wanted the bytes of a batch"):
-            decode(broken)
+class PlainThread:
+    """In place of the engine: what is built runs in a thread of its own."""
+
+    def __init__(self, build, name):
+        self._thread = threading.Thread(target=build, args=(None,), name=name)
+        self.start = self._thread.start
+        self.stop = self._thread.join
+
+
+@pytest.fixture
+def bring(monkeypatch):
+    """A function that names the messages of a topic; it returns those handed on so far."""
+    handed = []
+
+    def bring(messages):
+        def subscribe(where, trouble, put):
+            for message in messages:
+                put(message)
+                handed.append(message)
+
+        monkeypatch.setattr(kafka, "CspThread", PlainThread)
+        monkeypatch.setattr(kafka, "_subscribe", subscribe)
+        return handed
+
+    return bring
+
+
+def test_rows_older_than_the_newest_known_are_read_too(bring):
+    bring([encode(batch(i)) for i in range(3)])
+    source = KafkaSource(KafkaTopic("h:1", "night"), (feed("a"),))
+    got = asyncio.run(asyncio.wait_for(read(source, 3, {"a": 180}), PATIENCE_S))
+    assert [one.number for one in got] == [0, 1, 2]  # a late row may have an old stamp
+
+
+def test_what_cannot_be_read_is_counted_and_passed_over(bring):
+    other = Batch("a", "trade", empty(TRADE), np.empty(0, np.int64), 1)
+    key = b"secret"
+    unkeyed = encode(batch(0))
+    bring([b"noise", unkeyed, encode(batch(0), key=b"another"), encode(other, key=key),
+           encode(batch(1), key=key)])  # fmt: skip
+    source = KafkaSource(KafkaTopic("h:1", "night", key), (feed("a"),))
+    (got,) = asyncio.run(asyncio.wait_for(read(source, 1), PATIENCE_S))
+    assert got.number == 1
+    (health,) = source.health()
+    assert (health.malformed, health.batches) == (4, 1)
+
+
+def test_no_more_than_a_few_messages_wait_for_a_slow_reader(bring, monkeypatch):
+    monkeypatch.setattr(kafka, "_WAITING", 4)
+    handed = bring([encode(batch(i)) for i in range(50)])
+
+    async def slow():
+        stream = KafkaSource(KafkaTopic("h:1", "night"), (feed("a"),)).batches({})
+        await anext(stream)
+        await asyncio.sleep(0.3)
+        waiting = len(handed) - 1
+        rest = [(await anext(stream)).number for _ in range(30)]
+        await stream.aclose()  # while the engine waits for room
+        return waiting, rest
+
+    waiting, rest = asyncio.run(asyncio.wait_for(slow(), PATIENCE_S))
+    assert waiting <= 4
+    assert rest == list(range(1, 31))
+
+
+def test_the_feeds_of_a_topic_are_those_its_publishers_named(broker):
+    where = KafkaTopic(broker, "night", b"secret")
+    publish_feeds(where, (feed("a")._replace(note="old"),))
+    publish_feeds(where._replace(key=None), (feed("forged"),))
+    publish_feeds(where, (feed("a"), feed("b")))
+    found = feeds_of(where, PATIENCE_S)
+    assert [feed_row(one) for one in found] == [feed_row(feed("a")), feed_row(feed("b"))]
+
+
+def test_the_command_reads_from_one_topic_and_publishes_to_another(tmp_path, monkeypatch):
+    key = b"se/cr@et"
+    monkeypatch.setenv("EVENTTAPE_KAFKA_KEY", key.decode())
+    seen = {}
+
+    def named(where, patience_s=30.0):
+        seen["from"] = where
+        return (feed("a"),)
+
+    def told(where, feeds):
+        seen["told"] = (where, [one.label for one in feeds])
+
+    def stand_in(folder, program, sources, about, face, *, publish):
+        seen.update(feeds=[one.label for one in sources[0].feeds], to=topic_named(publish))
+
+    monkeypatch.setattr(kafka, "feeds_of", named)
+    monkeypatch.setattr(kafka, "publish_feeds", told)
+    monkeypatch.setattr("eventtape.cli.live_run.keep_running", stand_in)
+    live(
+        run="r", from_topic="kafka://h:1/one", publish="kafka://h:1/two",
+        lake=tmp_path, screen="none", seal=False,
+    )  # fmt: skip
+    one, two = (KafkaTopic("h:1", name, key) for name in ("one", "two"))
+    assert seen == {"from": one, "feeds": ["a"], "told": (two, ["a"]), "to": two}
+    with pytest.raises(InputError, match="a feed, or a topic"):
+        live(run="r", lake=tmp_path, screen="none")
 
 
 @pytest.mark.parametrize(
@@ -106,3 +210,11 @@ def test_an_address_that_names_no_topic_is_refused(text):
     with pytest.raises(InputError, match="an address like kafka"):
         topic_named(text)
     assert topic_named("kafka://h:1/a") == KafkaTopic("h:1", "a")
+
+
+def test_an_address_carries_a_secret_and_never_shows_it():
+    where = KafkaTopic("h:1", "a", b"p@ss/\xff:word")
+    assert topic_named(address_of(where)) == where
+    with pytest.raises(InputError) as refused:
+        topic_named("kafka://:hush@h/a")
+    assert "hush" not in str(refused.value)

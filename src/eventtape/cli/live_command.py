@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from eventtape.dashboard.about import About
     from eventtape.frames.up_move_model import ScoredModel
     from eventtape.stream.election_night import NightConfig
+    from eventtape.stream.kafka import KafkaTopic
     from eventtape.tape import Feed, Tape
 
 ScreenOption = Annotated[str, typer.Option(help="dashboard, terminal or none.")]
@@ -97,14 +98,18 @@ def replay(
 
 
 def live(
+    run: Annotated[str, typer.Option(help="Name of the run; the same name goes on with it.")],
     feed: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             help="venue:code or label=venue:code, venue one of kalshi, polymarket, binance, "
             "deribit, polygon; may be given again."
         ),
-    ],
-    run: Annotated[str, typer.Option(help="Name of the run; the same name goes on with it.")],
+    ] = None,
+    from_topic: Annotated[
+        str | None,
+        typer.Option("--from", help="Read what another run publishes: kafka://host:port/topic."),
+    ] = None,
     primary: Annotated[
         str | None, typer.Option(help="Feed of the event's probability; the first by default.")
     ] = None,
@@ -134,8 +139,15 @@ def live(
     from eventtape.stream.election_night import election_night
 
     face = _face(screen, host, port, token)
-    wanted = [live_feeds.asked(text) for text in feed]
+    if not feed and from_topic is None:
+        raise InputError("a feed, or a topic to read", met="none", column="--feed or --from")
+    wanted = [live_feeds.asked(text) for text in feed or ()]
     sources = live_feeds.sources_of(wanted, live_feeds.from_environment())
+    if from_topic is not None:
+        from eventtape.stream.kafka import KafkaSource, feeds_of
+
+        there = _keyed_topic(from_topic)
+        sources.append(KafkaSource(there, feeds_of(there)))
     feeds = [one for source in sources for one in source.feeds]
     first = primary or _first_probability(feeds)
     folder = live_run.run_folder(lake, run)
@@ -154,6 +166,12 @@ def live(
     )
     program = election_night(feeds, _config(options, lake))
     about = _about(run, options)._replace(nodes=tuple(node.name for node in program))
+    if publish is not None:
+        from eventtape.stream.kafka import address_of, publish_feeds
+
+        where = _keyed_topic(publish)
+        publish_feeds(where, feeds)
+        publish = address_of(where)
     live_run.keep_running(folder, program, sources, about, face, publish=publish)
     if seal:
         live_run.seal_run(lake, run)
@@ -194,6 +212,16 @@ def dashboard(
     )  # fmt: skip
     with shown(board, about, face), going:
         watched(going, face, ends="the journal has ended")
+
+
+def _keyed_topic(address: str) -> KafkaTopic:
+    """The topic of that address with the secret that the environment names, if it does."""
+    from eventtape.cli.live_feeds import from_environment
+    from eventtape.stream.kafka import topic_named
+
+    where = topic_named(address)
+    secret = from_environment().get("EVENTTAPE_KAFKA_KEY", "")
+    return where._replace(key=secret.encode()) if secret else where
 
 
 def _speed(text: str) -> float:

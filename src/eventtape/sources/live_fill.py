@@ -52,8 +52,9 @@ class Missing:
 
     def begin(self, since: Mapping[str, int]) -> dict[str, int]:
         """Forget an earlier reading; the number of the hole each feed begins with."""
-        self._holes.clear()
-        numbers = {feed: self.open(feed, at) for feed, at in since.items()}
+        numbers = {feed: self._opened + n for n, feed in enumerate(since, 1)}
+        self._opened += len(since)
+        self._holes = {numbers[feed]: _Hole(feed, at) for feed, at in since.items()}
         self._tell()
         return numbers
 

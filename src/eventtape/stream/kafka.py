@@ -4,15 +4,24 @@ One process gathers the feeds and publishes what its journal has taken; any numb
 the topic from its beginning, each from where it likes, with graphs of their own. One key keeps the
 batches of a topic in one partition and so in order. What a reader has met before (its own journal
 remembers the keys of rows) it leaves out, so a topic read again from its beginning adds nothing.
+
+Which feeds they are stands on a second topic, ``<topic>.feeds``. With a secret key at both ends
+nobody else's messages are read; without one, whoever may write to the topic is trusted.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+import hmac
+import json
+import queue
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import NamedTuple
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 import csp
 from csp.adapters.kafka import KafkaAdapterManager, KafkaStartOffset, RawBytesMessageMapper
@@ -21,29 +30,88 @@ from eventtape.errors import InputError
 from eventtape.stream.csp_thread import STOP, CspThread
 from eventtape.tape.batch import Batch
 from eventtape.tape.feed import Feed, times_ns
+from eventtape.tape.feed_json import feed_from_row, feed_row
 from eventtape.tape.health import FeedHealth
-from eventtape.tape.wire import decode, encode
+from eventtape.tape.wire import decode, encode, voucher
 
-__all__ = ["KafkaSource", "KafkaTopic", "Publisher", "topic_named"]
+__all__ = [
+    "KafkaSource",
+    "KafkaTopic",
+    "Publisher",
+    "address_of",
+    "feeds_of",
+    "publish_feeds",
+    "topic_named",
+]
 
 _KEY = "batches"
+_WAITING = 256  # messages between the engine's thread and the loop
+_QUIET_S = 1.0
 
 
 class KafkaTopic(NamedTuple):
-    """Where batches go: ``host:port`` of a broker, and a topic."""
+    """Where batches go: ``host:port`` of a broker, a topic, and the secret both ends share."""
 
     broker: str
     topic: str
+    key: bytes | None = None
 
 
 def topic_named(address: str) -> KafkaTopic:
-    """The topic of ``kafka://host:port/topic``; anything else is an :class:`InputError`."""
+    """The topic of ``kafka://host:port/topic``; anything else is an :class:`InputError`.
+
+    A secret may stand before the host, as :func:`address_of` writes it.
+    """
     place = address.removeprefix("kafka://")
     broker, _, topic = place.partition("/")
+    secret, at, broker = broker.rpartition("@")
     host, _, port = broker.partition(":")
     if place == address or not (host and port.isdigit() and topic) or "/" in topic:
-        raise InputError("an address like kafka://127.0.0.1:9092/topic", met=address)
-    return KafkaTopic(broker, topic)
+        met = "an address with a secret" if at else address
+        raise InputError("an address like kafka://127.0.0.1:9092/topic", met=met)
+    return KafkaTopic(broker, topic, unquote_to_bytes(secret.removeprefix(":")) or None)
+
+
+def address_of(where: KafkaTopic) -> str:
+    """The address that :func:`topic_named` reads; it holds the secret, so it is not for showing."""
+    secret = "" if where.key is None else f":{quote_from_bytes(where.key, safe='')}@"
+    return f"kafka://{secret}{where.broker}/{where.topic}"
+
+
+def publish_feeds(where: KafkaTopic, feeds: Iterable[Feed]) -> None:
+    """Say on ``<topic>.feeds`` which feeds the topic carries; returns once that is sent."""
+    data = json.dumps([feed_row(feed) for feed in feeds]).encode()
+    publisher = Publisher(_feeds_topic(where))
+    publisher.start()
+    publisher.send_bytes(voucher(data, where.key).encode() + b"\n" + data)
+    publisher.stop()
+
+
+def feeds_of(where: KafkaTopic, patience_s: float = 30.0) -> tuple[Feed, ...]:
+    """The feeds that publishers have named for a topic, with empty frames; a newer one counts.
+
+    None within ``patience_s`` is an :class:`InputError`. What cannot be read is passed over.
+    """
+    came: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    trouble = [""]
+    engine = CspThread(
+        lambda _pushed: _subscribe(_feeds_topic(where), trouble, came.put), "eventtape-feeds"
+    )
+    engine.start()
+    known: dict[str, Feed] = {}
+    until = time.monotonic() + patience_s
+    try:
+        while (left := until - time.monotonic()) > 0:
+            message = came.get(timeout=min(left, _QUIET_S) if known else left)
+            known.update({feed.label: feed for feed in _feeds_in(message, where.key)})
+    except queue.Empty:
+        pass
+    finally:
+        engine.stop()
+    if not known:
+        wanted = f"a publisher's feeds on {where.broker}/{where.topic}.feeds"
+        raise InputError(wanted, met=trouble[0] or f"none in {patience_s:g} s")
+    return tuple(known.values())
 
 
 class Publisher:
@@ -64,7 +132,11 @@ class Publisher:
 
     def send(self, batch: Batch) -> None:
         """Hand over a batch; returns at once."""
-        self._engine.push(encode(batch))
+        self.send_bytes(encode(batch, key=self._where.key))
+
+    def send_bytes(self, message: bytes) -> None:
+        """Hand over a message; returns at once."""
+        self._engine.push(message)
 
     def stop(self) -> None:
         """Send what waits and stop."""
@@ -101,39 +173,50 @@ class KafkaSource:
         return tuple(self._health.values())
 
     async def batches(self, since: Mapping[str, int]) -> AsyncIterator[Batch]:
-        """Batches of the topic from its beginning, those that end before ``since`` left out."""
+        """All batches of the topic from its beginning; ``since`` is not needed.
+
+        What was met before is told by the keys of its rows: a late row may well have an old stamp.
+        """
+        del since
         loop = asyncio.get_running_loop()
         came: asyncio.Queue[bytes] = asyncio.Queue()
+        room = threading.BoundedSemaphore(_WAITING)
+        over = threading.Event()
 
         def put(message: bytes) -> None:
+            while not room.acquire(timeout=0.1):
+                if over.is_set():
+                    return
             with contextlib.suppress(RuntimeError):  # the loop has closed: nobody listens
                 loop.call_soon_threadsafe(came.put_nowait, message)
 
         trouble = [""]
-        engine = CspThread(lambda _pushed: self._subscribe(trouble, put), "eventtape-subscriber")
+        engine = CspThread(
+            lambda _pushed: _subscribe(self._where, trouble, put), "eventtape-subscriber"
+        )
         await asyncio.to_thread(engine.start)
         try:
             while True:
-                batch = self._wanted(decode(await came.get()), since, trouble[0])
+                message = await came.get()
+                room.release()
+                batch = self._read(message, trouble[0])
                 if batch is not None:
                     yield batch
         finally:
+            over.set()
             await asyncio.to_thread(engine.stop)
 
-    def _subscribe(self, trouble: list[str], put: Callable[[bytes], None]) -> None:
-        manager = _manager(self._where, KafkaStartOffset.EARLIEST)
-        messages = manager.subscribe(
-            csp.ts[bytes].typ,
-            RawBytesMessageMapper(),
-            self._where.topic,
-            key=_KEY,
-            push_mode=csp.PushMode.NON_COLLAPSING,
-        )
-        _hand_on(put, messages)
-        _watch(trouble, manager.status())
-
-    def _wanted(self, batch: Batch, since: Mapping[str, int], trouble: str) -> Batch | None:
-        if batch.feed not in self._health:
+    def _read(self, message: bytes, trouble: str) -> Batch | None:
+        try:
+            batch = decode(message, key=self._where.key)
+        except InputError as error:
+            self._malformed(str(error))
+            return None
+        feed = next((one for one in self._feeds if one.label == batch.feed), None)
+        if feed is None:
+            return None
+        if feed.record.name != batch.record:
+            self._malformed(f"met {batch.record}, wanted {feed.record.name}", batch.feed)
             return None
         last = int(times_ns(batch.rows).max(initial=0))
         seen = self._health[batch.feed]
@@ -145,7 +228,40 @@ class KafkaSource:
             batches=seen.batches + 1,
             message=trouble,
         )
-        return batch if last >= since.get(batch.feed, 0) else None
+        return batch
+
+    def _malformed(self, words: str, label: str | None = None) -> None:
+        """Count what cannot be read: for its feed, or for all where nobody knows whose it was."""
+        for name in self._health if label is None else (label,):
+            seen = self._health[name]
+            self._health[name] = seen._replace(malformed=seen.malformed + 1, message=words)
+
+
+def _feeds_topic(where: KafkaTopic) -> KafkaTopic:
+    return where._replace(topic=f"{where.topic}.feeds")
+
+
+def _feeds_in(message: bytes, key: bytes | None) -> tuple[Feed, ...]:
+    said, _, data = message.partition(b"\n")
+    if not hmac.compare_digest(said, voucher(data, key).encode()):
+        return ()
+    try:
+        return tuple(feed_from_row(row) for row in json.loads(data))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ()
+
+
+def _subscribe(where: KafkaTopic, trouble: list[str], put: Callable[[bytes], None]) -> None:
+    manager = _manager(where, KafkaStartOffset.EARLIEST)
+    messages = manager.subscribe(
+        csp.ts[bytes].typ,
+        RawBytesMessageMapper(),
+        where.topic,
+        key=_KEY,
+        push_mode=csp.PushMode.NON_COLLAPSING,
+    )
+    _hand_on(put, messages)
+    _watch(trouble, manager.status())
 
 
 def _manager(where: KafkaTopic, offset: KafkaStartOffset | None = None) -> KafkaAdapterManager:

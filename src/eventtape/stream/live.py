@@ -34,7 +34,7 @@ from eventtape.tape.records import empty
 
 __all__ = ["LiveRun"]
 
-_SETTLED_S = 60.0  # nothing on its way for so long, and all of it is in the journal
+_BEGUN_S = 5.0  # by then every source has said what it lacks
 
 
 class LiveRun:
@@ -90,7 +90,6 @@ class LiveRun:
         self._states: dict[str, Any] | None = None
         self._clock = time.time_ns() - time.monotonic_ns()  # a wall clock that is never set
         self._missing: dict[str, int] = {}  # rows on their way: from which stamp, by feed
-        self._whole_since = 0.0  # monotonic time from which nothing was missing
         self._thread = threading.Thread(target=self._work, name="eventtape-sources", daemon=True)
 
     def __enter__(self) -> Self:
@@ -195,7 +194,7 @@ class LiveRun:
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._missing, self._whole_since = dict(self._journal.behind()), time.monotonic()
+        self._missing = dict(self._journal.behind())
         committing = asyncio.create_task(self._commit())
         telling = asyncio.create_task(self._tell_often())
         pumps = [asyncio.create_task(self._pump(k)) for k in range(len(self._sources))]
@@ -260,8 +259,10 @@ class LiveRun:
             return
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, thread_name_prefix="eventtape-commit") as pool:
+            begun = time.monotonic()
             last = await self._open(committer, pool)
             while not last:
+                behind = self._behind()  # a feed that is not in it has its rows in the queue
                 group: list[Batch | None] = []
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._beat_s):
@@ -271,11 +272,12 @@ class LiveRun:
                 last = None in group
                 batches = [one for one in group if one is not None]
                 batches = by_stamp(batches) if group else [beat(self._now_ns())]
-                self._note_missing(idle=False)
+                self._keep_missing(self._earliest(self._behind()))
                 await loop.run_in_executor(pool, committer.commit, batches)
                 for _ in group:
                     self._queue.task_done()
-                self._note_missing(idle=self._queue.empty())
+                if time.monotonic() - begun > _BEGUN_S:
+                    self._keep_missing({k: v for k, v in self._missing.items() if k in behind})
 
     async def _open(self, committer: Committer, pool: ThreadPoolExecutor) -> bool:
         """What feeds missed while the run was down, in the order of stamps; True: queue closed."""
@@ -290,23 +292,25 @@ class LiveRun:
                     if batch is not None:
                         opening.add(batch)
         if n > closed:
+            self._keep_missing(self._earliest(self._behind()))
             work = asyncio.get_running_loop().run_in_executor
             await work(pool, committer.commit, opening.batches())
         for _ in range(n):
             self._queue.task_done()
         return closed
 
-    def _note_missing(self, *, idle: bool) -> None:
-        """Keep on disk what is on its way, before newer rows are, and until it is there too."""
-        now = {k: v for one in self._sources for k, v in getattr(one, "behind", dict)().items()}
-        new = {**self._missing, **{k: min(v, self._missing.get(k, v)) for k, v in now.items()}}
-        if now or not idle:
-            self._whole_since = time.monotonic()
-        elif time.monotonic() - self._whole_since > _SETTLED_S:
-            new = {}
-        if new != self._missing:
-            self._journal.write_behind(new)
-            self._missing = new
+    def _behind(self) -> dict[str, int]:
+        """From which stamp rows are on their way, by feed, as the sources say now."""
+        return {k: v for one in self._sources for k, v in getattr(one, "behind", dict)().items()}
+
+    def _keep_missing(self, missing: dict[str, int]) -> None:
+        """On disk: before newer rows are journaled, and until the missing ones are."""
+        if missing != self._missing:
+            self._journal.write_behind(missing)
+            self._missing = missing
+
+    def _earliest(self, now: dict[str, int]) -> dict[str, int]:
+        return {**self._missing, **{k: min(v, self._missing.get(k, v)) for k, v in now.items()}}
 
     async def _tell_often(self) -> None:
         while True:

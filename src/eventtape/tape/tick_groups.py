@@ -19,7 +19,7 @@ from eventtape.arrays import IntArray
 
 __all__ = ["Groups", "group_ends", "group_order", "group_rows", "grouped"]
 
-_SHORT = 4_096  # rows that are numbered one by one
+_SHORT = 128  # rows that are numbered one by one
 _FEW = 65_536  # rows that mostly tell a frame ordered by time, without a look at all of them
 
 
@@ -57,7 +57,9 @@ def group_rows(symbol: pl.Series) -> Groups:
     """
     if symbol.dtype == pl.String and symbol.len() <= _SHORT:
         return _short(symbol.to_list())
-    if _together(symbol.head(_FEW)) is not None:
+    if symbol.is_empty():
+        return Groups((), np.zeros(1, np.int64), None)
+    if symbol.len() > _FEW and _together(symbol.head(_FEW)) is not None:
         whole = _together(symbol)
         if whole is not None:
             return whole
@@ -69,7 +71,8 @@ def group_rows(symbol: pl.Series) -> Groups:
     n = _number(codes, first, group, sizes)
     heads = symbol.gather(np.sort(first[first >= 0]))
     start = np.r_[0, np.cumsum(sizes[:n])]
-    return Groups(tuple(heads.cast(pl.String).to_list()), start, group)
+    together = (group[1:] >= group[:-1]).all()
+    return Groups(tuple(heads.cast(pl.String).to_list()), start, None if together else group)
 
 
 def _short(symbols: list[str]) -> Groups:
