@@ -15,7 +15,7 @@ from websockets.typing import Subprotocol
 from dashboard.answer_rows import ABOUT, HOSTILE, START, fed_board
 from eventtape.clock import SECOND
 from eventtape.dashboard.about import About
-from eventtape.dashboard.export import NAMES
+from eventtape.dashboard.export import NAMES, csv_of
 from eventtape.dashboard.guard import Guard
 from eventtape.dashboard.server import Server, serve
 from eventtape.errors import InputError
@@ -164,6 +164,18 @@ def test_which_hosts_are_ours(host, asked, known):
     assert guard._known_host(asked) is known
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_another_site_may_lead_here_and_load_nothing(open_server, site):
+    """Pictures and scripts come without an Origin: the browser's word for where they come from."""
+    for mode in ("no-cors", "cors", "websocket", ""):
+        headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode}
+        assert get(open_server, "/export/feeds.csv", **headers).status_code == 403, mode
+    led = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate"}
+    assert get(open_server, "/export/feeds.csv", **led).status_code == 200
+    own = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}
+    assert get(open_server, "/export/feeds.csv", **own).status_code == 200
+
+
 def test_other_paths_and_methods_do_not_exist(open_server):
     for path in ("/autoload.js", "/metadata", "/static/", "/static/js/", "/exports", "/admin"):
         assert get(open_server, path).status_code in (403, 404), path
@@ -209,6 +221,16 @@ def test_exported_rows_are_those_of_the_board(open_server):
     assert "SIMULATED" in whole.read("about.txt").decode()
     density = pl.read_csv(whole.read("density.csv"))
     assert next(float(x) for x in density["strikes"][0].split()) == 60.0
+
+
+def test_no_text_of_an_export_is_a_formula():
+    texts = ["=1+1", "  =1+1", "\n@A1", " -2+3", "+1", "\t1", "a=1", "plain, with comma"]
+    rows = pl.DataFrame({"who": texts, "x": [-1.5] * len(texts)})
+    heading, first, *_ = csv_of(rows).decode().splitlines()
+    assert (heading, first) == ('"who","x"', '"\'=1+1",-1.5')
+    back = pl.read_csv(csv_of(rows))
+    assert back["who"].to_list() == [f"'{text}" for text in texts[:6]] + texts[6:]
+    assert back["x"].to_list() == rows["x"].to_list()
 
 
 def test_text_of_feeds_and_events_is_escaped_in_the_page():

@@ -333,6 +333,9 @@ def test_market_returns_count_from_the_first_level():
     assert_allclose(band["high"][-1], 3.0)
     first, second, *others = live.figure.children
     assert first.title.text == "ES\ngap +7.00% (+2.00% to +12.00%)"
+    assert "event-implied, interval for one look" in [
+        item.label.value for item in first.legend[0].items
+    ]
     assert second.title.text.startswith("BTC")
     assert not any(fig.visible for fig in others)
     live.append(frame("markets", [{"market": "BTC", "level": 11.02}], first=9))

@@ -100,7 +100,8 @@ def _markets(newest: dict[str, Any]) -> Table | None:
     if not rows:
         return None
     table = _table(
-        "Markets: log return per unit of probability", "market", "gap", "95% interval",
+        "Markets: log return per unit of probability, intervals for one look",
+        "market", "gap", "95% interval",
         "price", "implied", "at", "status",
     )  # fmt: skip
     for row in rows.values():

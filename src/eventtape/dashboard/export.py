@@ -1,7 +1,8 @@
 """What is on the screen as files: the rows behind each figure, and how the feeds are doing, as CSV.
 
 Names come from a fixed list and no file is read or written on the server, so there is no path for a
-reader to bend. Text that a spreadsheet would take for a formula gets an apostrophe before it.
+reader to bend. Text that a spreadsheet would take for a formula, spaces before it or
+not, gets an apostrophe before it; all text is quoted, and numbers stay numbers.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ EVERYTHING = "everything.zip"
 FEEDS = "feeds.csv"
 NODES = tuple(dict.fromkeys((*ANSWERS, "features", "live_scores")))
 NAMES = (EVERYTHING, FEEDS, *(f"{node}.csv" for node in NODES))
-_FORMULA = r"^[=+\-@\t\r]"
+_FORMULA = r"^(\s*[=+\-@]|[\t\r])"
 
 
 def csv_of(rows: pl.DataFrame | None) -> bytes:
@@ -45,7 +46,7 @@ def csv_of(rows: pl.DataFrame | None) -> bytes:
             text = column.cast(pl.String)
             column = pl.when(text.str.contains(_FORMULA)).then("'" + text).otherwise(text)
         columns.append(column.alias(name))
-    return rows.select(columns).write_csv().encode()
+    return rows.select(columns).write_csv(quote_style="non_numeric").encode()
 
 
 def everything(board: Board, about: About, until_ns: int | None) -> bytes:

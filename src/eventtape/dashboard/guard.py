@@ -6,6 +6,8 @@ Every request, websockets included, passes :meth:`Guard.refusal` before any hand
 * ``Host`` must name this server, so that a name of somebody else's that was pointed at the
   loopback (DNS rebinding) reaches nothing;
 * ``Origin``, which browsers send with every websocket, must be the host asked;
+* what a page of another site loads without going there (``Sec-Fetch-Site``) is refused: pictures
+  and scripts come without an ``Origin``;
 * where there is a token, its cookie must come along. ``/?token=...`` trades the token for the
   cookie once and is redirected away, so that it does not stay in the address bar.
 
@@ -74,10 +76,10 @@ class Guard:
         """Why the request goes no further, None where it may."""
         if not self._known_host(request.headers.get("Host", "")):
             return HTTPStatus.FORBIDDEN, "This server does not go by that name."
-        for name in ("Origin", "Sec-Websocket-Origin"):
-            origin = request.headers.get(name)
-            if origin is not None and not _same(origin, request.headers["Host"]):
-                return HTTPStatus.FORBIDDEN, "Pages of other sites may not ask here."
+        given = (request.headers.get(name) for name in ("Origin", "Sec-Websocket-Origin"))
+        foreign = any(one is not None and not _same(one, request.headers["Host"]) for one in given)
+        if foreign or _loaded_elsewhere(request):
+            return HTTPStatus.FORBIDDEN, "Pages of other sites may not ask here."
         if self.token is not None and not self._has_pass(request):
             return HTTPStatus.FORBIDDEN, "Open the address with ?token=... once."
         if not _PATHS.fullmatch(request.path):
@@ -129,6 +131,13 @@ def _name(host: str) -> str | None:
         return None
     clean = parts.netloc == host and "@" not in host
     return parts.hostname if clean else None
+
+
+def _loaded_elsewhere(request: HTTPServerRequest) -> bool:
+    """Whether a page of another origin loads this, rather than a reader following its link."""
+    site = request.headers.get("Sec-Fetch-Site", "").lower()
+    mode = request.headers.get("Sec-Fetch-Mode", "").lower()
+    return site in ("cross-site", "same-site") and mode != "navigate"
 
 
 def _same(origin: str, host: str) -> bool:

@@ -44,7 +44,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "Malformed", "Repeated", "Skew", "Last trouble",
     ),
     "engine": ("Measure", "Now"),
-    "markets": ("Market", "Gap", "95% interval", "Verdict"),
+    "markets": ("Market", "Gap", "95% interval, for one look", "Verdict"),
     "states": (
         "Method", "Probability", "Mean if it happens", "Mean if not", "Gap", "Interval", "Verdict",
     ),

@@ -191,6 +191,6 @@ class _Market:
         set_entry(
             self._entries[_IMPLIED],
             True,
-            f"{_IMPLIED}, with interval" if known else f"{_IMPLIED}: {plain(status)}",
+            f"{_IMPLIED}, interval for one look" if known else f"{_IMPLIED}: {plain(status)}",
         )
         self.notes.say("" if math.isfinite(self._start) else "no price seen")
