@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 
 from cli.program_here import program
+from eventtape.cli import live_run
 from eventtape.cli.live_feeds import asked, kalshi_sign, sources_of
 from eventtape.errors import InputError
+from eventtape.store.journal import Journal
 from eventtape.store.journal_files import journal_batches
 from sources.live_server import LiveServer
 
@@ -83,6 +85,26 @@ def test_a_page_beyond_this_machine_wants_a_token(tmp_path):
     )  # fmt: skip
     assert done.returncode == 2
     assert "token" in done.stderr
+
+
+def test_a_run_that_is_going_on_keeps_its_options(tmp_path):
+    folder = tmp_path / "lake" / "journal" / "night"
+    with Journal(folder):
+        before = live_run.begun_with(folder, {"title": "mine"})
+        done = program(
+            "live", "--run", "night", "--feed", f"polymarket:{TOKEN}", "--title", "theirs",
+            "--screen", "none", cwd=tmp_path,
+        )  # fmt: skip
+        assert done.returncode != 0
+        assert "another" in done.stderr
+        assert live_run.saved_options(folder) == before
+    done = program(
+        "live", "--run", "new", "--feed", f"polymarket:{TOKEN}", "--model", "none",
+        "--screen", "none", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "a model among those saved" in done.stderr
+    assert live_run.saved_options(folder.with_name("new")) is None
 
 
 def test_feeds_are_named_by_venue_and_code():

@@ -22,7 +22,7 @@ def test_the_newest_few_are_kept_and_the_newest_is_given(tmp_path):
     assert held.latest(MINE) is None
     for number in (3, 10, 200):
         held.save(number, MINE, b"states after %d" % number)
-    assert names(held.folder) == ["000000000010.snapshot", "000000000200.snapshot"]
+    assert names(held.folder) == [f"{MINE}-000000000010.snapshot", f"{MINE}-000000000200.snapshot"]
     assert held.latest(MINE) == (200, b"states after 200")
     held.save(200, MINE, b"again")
     assert Snapshots(held.folder).latest(MINE) == (200, b"again")
@@ -37,11 +37,22 @@ def test_another_programs_snapshot_is_not_given(tmp_path):
     assert held.latest("c" * 32) is None
 
 
+def test_another_programs_snapshots_do_not_push_out_mine(tmp_path):
+    """A run gone on with under other options begins at low numbers, beside old high ones."""
+    held = Snapshots(tmp_path, keep=2)
+    for number in (900, 1_000, 1_100):
+        held.save(number, OTHER, b"before")
+    for number in (5, 10):
+        held.save(number, MINE, b"after")
+    assert held.latest(MINE) == (10, b"after")
+    assert held.latest(OTHER) == (1_100, b"before")
+
+
 def test_any_damage_is_passed_over_for_the_one_before_and_said(tmp_path):
     held = Snapshots(tmp_path)
     held.save(1, MINE, b"old")
     held.save(2, MINE, b"new states")
-    newest = tmp_path / "000000000002.snapshot"
+    newest = tmp_path / f"{MINE}-000000000002.snapshot"
     whole = newest.read_bytes()
     for at in range(len(whole)):
         hurt = bytearray(whole)
@@ -49,7 +60,9 @@ def test_any_damage_is_passed_over_for_the_one_before_and_said(tmp_path):
         for bad in (bytes(hurt), whole[:at]):
             newest.write_bytes(bad)
             assert held.latest(MINE) == (1, b"old")
-            assert held.passed_over == ("000000000002.snapshot is damaged and was passed over",)
+            assert held.passed_over == (
+                f"{MINE}-000000000002.snapshot is damaged and was passed over",
+            )
     newest.unlink()
     newest.mkdir()
     assert held.latest(MINE) == (1, b"old")

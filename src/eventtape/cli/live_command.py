@@ -136,6 +136,8 @@ def live(
 ) -> None:
     """Run the event live: journal every batch, then show it; a restart goes on where it stopped."""
     from eventtape.cli import live_feeds, live_run
+    from eventtape.cli.live_warm import warmed
+    from eventtape.store.journal import Journal
     from eventtape.stream.election_night import election_night
 
     face = _face(screen, host, port, token)
@@ -151,28 +153,24 @@ def live(
     feeds = [one for source in sources for one in source.feeds]
     first = primary or _first_probability(feeds)
     folder = live_run.run_folder(lake, run)
-    options = live_run.begun_with(
-        folder,
-        {
-            "title": title,
-            "outcome": outcome,
-            "primary": first,
-            "every": every,
-            "step_s": step_s,
-            "horizon_s": horizon_s,
-            "weights": None if weights is None else str(weights),
-            "model": model,
-        },
-    )
-    program = election_night(feeds, _config(options, lake))
-    about = _about(run, options)._replace(nodes=tuple(node.name for node in program))
-    if publish is not None:
-        from eventtape.stream.kafka import address_of, publish_feeds
-
-        where = _keyed_topic(publish)
-        publish_feeds(where, feeds)
-        publish = address_of(where)
-    live_run.keep_running(folder, program, sources, about, face, publish=publish)
+    options: dict[str, Any] = {
+        "title": title,
+        "outcome": outcome,
+        "primary": first,
+        "every": every,
+        "step_s": step_s,
+        "horizon_s": horizon_s,
+        "weights": None if weights is None else str(weights),
+        "model": model,
+    }
+    election_night(feeds, _config({**options, "begun_ns": 0}, lake))  # refused before it is kept
+    where = None if publish is None else _keyed_topic(publish)
+    with Journal(folder) as journal:  # alone from here on
+        options = live_run.begun_with(folder, options)
+        program = election_night(feeds, _config(options, lake))
+        about = _about(run, options)._replace(nodes=tuple(node.name for node in program))
+        warmed(program, feeds, options["begun_ns"])
+        live_run.keep_running(journal, program, sources, about, face, publish=where)
     if seal:
         live_run.seal_run(lake, run)
 

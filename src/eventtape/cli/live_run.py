@@ -25,7 +25,7 @@ from eventtape.wholefile import write_whole
 if TYPE_CHECKING:
     from eventtape.store.journal import Journal
     from eventtape.stream.fold import Program
-    from eventtape.stream.kafka import Publisher
+    from eventtape.stream.kafka import KafkaTopic, Publisher
     from eventtape.stream.live import LiveRun
     from eventtape.tape.batch import Batch
     from eventtape.tape.live_source import LiveSource
@@ -196,34 +196,34 @@ class Published:
 
 
 def keep_running(
-    folder: Path,
+    journal: Journal,
     program: Program,
     sources: Sequence[LiveSource],
     about: About,
     face: Face,
     *,
-    publish: str | None,
+    publish: KafkaTopic | None,
 ) -> None:
     """Run until Ctrl-C, everything on disk before it is shown."""
-    from eventtape.store.journal import Journal
     from eventtape.store.snapshots import Snapshots
     from eventtape.stream.live import LiveRun
 
     board = Board()
+    kept: Any = journal
     with ExitStack() as stack:
-        journal: Any = stack.enter_context(Journal(folder))
         if publish is not None:
-            from eventtape.stream.kafka import Publisher, topic_named
+            from eventtape.stream.kafka import Publisher, publish_feeds
 
-            publisher = Publisher(topic_named(publish))
+            publish_feeds(publish, [feed for source in sources for feed in source.feeds])
+            publisher = Publisher(publish)
             publisher.start()
             stack.callback(publisher.stop)
-            journal = Published(journal, publisher)
+            kept = Published(journal, publisher)
         stack.enter_context(shown(board, about, face))
         bar = stack.enter_context(wiring.progress_bar(quiet=False))
         tell = wiring.one_line(bar, "going on with the run")
         run = LiveRun(
-            program, sources, journal=journal, snapshots=Snapshots(folder / "snapshots"),
+            program, sources, journal=kept, snapshots=Snapshots(journal.folder / "snapshots"),
             board=board, opening_s=_OPENING_S,
             progress=lambda done, total: tell("journal", done, total),
         )  # fmt: skip

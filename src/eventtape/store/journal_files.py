@@ -121,7 +121,10 @@ def check_number(segment: Path, frame: Frame, expected: int) -> None:
 
 
 def frames_of(segment: Path, *, torn_ok: bool) -> Iterator[Frame]:
-    """The whole frames of a segment; a torn end stops it where that is allowed."""
+    """The whole frames of a segment; a torn end stops it where that is allowed.
+
+    Read beside its writer a frame may be there in part: it is looked at again while the file grows.
+    """
     with failures_as_lake_error(f"{segment}: cannot be read"), segment.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         at = 0
@@ -130,6 +133,9 @@ def frames_of(segment: Path, *, torn_ok: bool) -> Iterator[Frame]:
             found = _whole(file.read(_HEAD.size), size - at)
             body = b"" if found is None else file.read(found[1])
             if found is None or zlib.crc32(body, zlib.crc32(found[2])) != found[0]:
+                if torn_ok and os.fstat(file.fileno()).st_size > size:  # a writer is at it
+                    size = os.fstat(file.fileno()).st_size
+                    continue
                 file.seek(at)
                 if torn_ok and not _any_whole(file.read()):
                     return

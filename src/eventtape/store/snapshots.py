@@ -1,7 +1,8 @@
 """The newest few snapshots of a run's states, each whole or not there at all.
 
-One file a snapshot, named by the number of the last batch in it; in front stand a checksum and the
-fingerprint of the program whose states they are. What is in the bytes is the stream's business.
+One file a snapshot, named by the program's fingerprint and the number of the last batch in it; in
+front stand a checksum, the fingerprint and the number again. What is in the bytes is the stream's
+business.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _SUFFIX = ".snapshot"
 
 
 class Snapshots:
-    """The snapshots in a folder, the newest ``keep`` of them; one writer at a time.
+    """The snapshots in a folder, the newest ``keep`` of each program; one writer at a time.
 
     ``passed_over`` says in words which damaged ones :meth:`latest` met.
     """
@@ -47,9 +48,9 @@ class Snapshots:
         with failures_as_lake_error(f"{self.folder}: the snapshot was not written"):
             self.folder.mkdir(parents=True, exist_ok=True)
             temporary = stage(self.folder, _MARKER + digest + summed)
-            move(temporary, self.folder / f"{number:012d}{_SUFFIX}")
+            move(temporary, self.folder / f"{fingerprint}-{number:012d}{_SUFFIX}")
             sync_folders([self.folder])
-            for path in self._files()[self.keep :]:
+            for path in self._files(fingerprint)[self.keep :]:
                 path.unlink(missing_ok=True)
             for path in self.folder.glob("*.tmp"):
                 path.unlink(missing_ok=True)  # left by a kill; this is the only writer
@@ -60,7 +61,7 @@ class Snapshots:
         A damaged one is passed over for the one before, and named in ``passed_over``.
         """
         self.passed_over = ()
-        for path in self._files():
+        for path in self._files(fingerprint):
             try:
                 found = _opened(path.read_bytes())
             except OSError as error:
@@ -72,11 +73,11 @@ class Snapshots:
                 return found[1], found[2]
         return None
 
-    def _files(self) -> list[Path]:
-        """Newest first."""
+    def _files(self, fingerprint: str) -> list[Path]:
+        """Those of a program, newest first."""
         if not self.folder.is_dir():
             return []
-        return sorted(self.folder.glob(f"*{_SUFFIX}"), reverse=True)
+        return sorted(self.folder.glob(f"{fingerprint}-*{_SUFFIX}"), reverse=True)
 
 
 def _opened(whole: bytes) -> tuple[str, int, bytes] | None:

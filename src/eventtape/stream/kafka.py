@@ -21,7 +21,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import NamedTuple
-from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 import csp
 from csp.adapters.kafka import KafkaAdapterManager, KafkaStartOffset, RawBytesMessageMapper
@@ -38,7 +37,6 @@ __all__ = [
     "KafkaSource",
     "KafkaTopic",
     "Publisher",
-    "address_of",
     "feeds_of",
     "publish_feeds",
     "topic_named",
@@ -58,24 +56,15 @@ class KafkaTopic(NamedTuple):
 
 
 def topic_named(address: str) -> KafkaTopic:
-    """The topic of ``kafka://host:port/topic``; anything else is an :class:`InputError`.
-
-    A secret may stand before the host, as :func:`address_of` writes it.
-    """
+    """The topic of ``kafka://host:port/topic``; anything else is an :class:`InputError`."""
     place = address.removeprefix("kafka://")
     broker, _, topic = place.partition("/")
-    secret, at, broker = broker.rpartition("@")
     host, _, port = broker.partition(":")
-    if place == address or not (host and port.isdigit() and topic) or "/" in topic:
-        met = "an address with a secret" if at else address
+    bad = not (host and port.isdigit() and topic) or "/" in topic or "@" in broker
+    if place == address or bad:
+        met = "an address with a secret" if "@" in broker else address
         raise InputError("an address like kafka://127.0.0.1:9092/topic", met=met)
-    return KafkaTopic(broker, topic, unquote_to_bytes(secret.removeprefix(":")) or None)
-
-
-def address_of(where: KafkaTopic) -> str:
-    """The address that :func:`topic_named` reads; it holds the secret, so it is not for showing."""
-    secret = "" if where.key is None else f":{quote_from_bytes(where.key, safe='')}@"
-    return f"kafka://{secret}{where.broker}/{where.topic}"
+    return KafkaTopic(broker, topic)
 
 
 def publish_feeds(where: KafkaTopic, feeds: Iterable[Feed]) -> None:

@@ -17,6 +17,7 @@ import importlib
 import json
 import struct
 from collections.abc import Mapping
+from importlib.metadata import version
 from itertools import pairwise
 from typing import Any
 
@@ -75,11 +76,13 @@ def unpack(data: bytes) -> dict[str, Any]:
 
 
 def fingerprint(program: Program) -> str:
-    """A hash of the nodes' names, inputs, folds and options, 32 hex digits.
+    """A hash of the nodes' names, inputs, folds and options, and of our version; 32 hex digits.
 
-    A snapshot belongs to the program of its fingerprint: states of other options are not used.
+    A snapshot belongs to the program of its fingerprint: states of other options are not used, nor
+    those of another version, whose formulas may differ.
     """
-    about = [(node.name, node.inputs, node.feeds, node.fold) for node in program]
+    about: list[Any] = [(node.name, node.inputs, node.feeds, node.fold) for node in program]
+    about.append(version("eventtape"))
     return hashlib.blake2b(_bytes_of(about, house_only=False), digest_size=16).hexdigest()
 
 
