@@ -19,17 +19,17 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def night():
     return edge_results.whole_night()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def night_page(night):
     return render(night)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     path = next((found for name in BROWSERS if (found := shutil.which(name))), None)

@@ -70,7 +70,8 @@ class CspThread:
             csp.run(
                 _graph,
                 self._build,
-                _pushed(self._door, self._ready, push_mode=csp.PushMode.NON_COLLAPSING),
+                _pushed(self._door, push_mode=csp.PushMode.NON_COLLAPSING),
+                self._ready,
                 starttime=datetime.now(UTC).replace(tzinfo=None),
                 endtime=FOREVER,
                 realtime=True,
@@ -92,18 +93,15 @@ def _take_signals_back() -> None:
 
 
 class _Door(PushInputAdapter):
-    def __init__(self, door: list[_Door], ready: threading.Event) -> None:
+    def __init__(self, door: list[_Door]) -> None:
         super().__init__()
-        self._door, self._ready = door, ready
+        self._door = door
 
     def start(self, starttime: datetime, endtime: datetime) -> None:
         self._door.append(self)
-        self._ready.set()
 
 
-_pushed = py_push_adapter_def(
-    "_pushed", _Door, csp.ts[object], memoize=False, door=object, ready=object
-)
+_pushed = py_push_adapter_def("_pushed", _Door, csp.ts[object], memoize=False, door=object)
 
 
 @csp.node(memoize=False)
@@ -112,7 +110,14 @@ def _until_stop(pushed: csp.ts[object]) -> None:
         csp.stop_engine()
 
 
+@csp.node(memoize=False)
+def _begun(ready: object, first: csp.ts[bool]) -> None:
+    if csp.ticked(first):
+        ready.set()
+
+
 @csp.graph(memoize=False)
-def _graph(build: object, pushed: csp.ts[object]) -> None:
+def _graph(build: object, pushed: csp.ts[object], ready: object) -> None:
     build(pushed)
     _until_stop(pushed)
+    _begun(ready, csp.const(True))  # in its first cycle, when csp has taken its signals
