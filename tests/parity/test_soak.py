@@ -182,7 +182,7 @@ def soak(plan: Plan, folder: Path, *, browser: bool) -> Soaked:
             news = board.reader().take()
             states = run.stop()
         counts, received = counted(journal, sent, SYMBOLS)
-        size = journal.bytes
+        size = journal.disk_bytes
     shutil.rmtree(folder / "journal")
     return Soaked(
         counts, faults, {one.feed: one for s in sources for one in s.health()} | news.feeds,

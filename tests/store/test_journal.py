@@ -51,7 +51,7 @@ def test_what_was_acknowledged_is_read_again_over_many_segments(tmp_path):
     with Journal(tmp_path) as journal:
         assert journal.next_number == len(batches)
         assert journal.torn is None
-        assert journal.bytes == sum(one.stat().st_size for one in tmp_path.glob("*.log"))
+        assert journal.disk_bytes == sum(one.stat().st_size for one in tmp_path.glob("*.log"))
         assert same(journal.read(), acknowledged)
         for first in (1, 7, len(batches) - 1, len(batches)):
             assert same(journal.read(first), acknowledged[first:])
@@ -69,7 +69,7 @@ def test_a_torn_end_is_put_aside_wherever_it_was_cut(tmp_path):
     with Journal(tmp_path / "shorter") as other:
         for group in groups[:2]:
             other.append(group)
-        kept = other.bytes
+        kept = other.disk_bytes
     for cut in range(kept, len(whole)):
         for old in tmp_path.glob("*.torn"):
             old.unlink()
@@ -81,7 +81,7 @@ def test_a_torn_end_is_put_aside_wherever_it_was_cut(tmp_path):
                 assert journal.torn is None
                 continue
             assert journal.torn is not None
-            assert journal.torn.bytes == cut - kept
+            assert journal.torn.disk_bytes == cut - kept
             assert journal.torn.file.read_bytes() == whole[kept:cut]
         assert segment.read_bytes() == whole[:kept]
     with Journal(tmp_path) as journal:
@@ -106,7 +106,7 @@ def test_a_flipped_byte_before_the_last_frame_is_damage_and_nothing_is_changed(t
     whole = segment.read_bytes()
     with Journal(tmp_path / "one") as one:
         one.append([small_batches(4, 3)[0]])
-        size = one.bytes
+        size = one.disk_bytes
     for at in (*range(30), *range(30, 2 * size, 37)):
         hurt = bytearray(whole)
         hurt[at] ^= 1 << (at % 8)

@@ -33,7 +33,7 @@ FORKS = """
                 try:
                     print(journal.append(group)[-1].number, flush=True)
                 except LakeError as error:
-                    print("full", journal.next_number, journal.bytes, error, flush=True)
+                    print("full", journal.next_number, journal.disk_bytes, error, flush=True)
                     os._exit(0)
 
     for line in sys.stdin:
@@ -103,5 +103,5 @@ def test_a_real_file_size_limit_leaves_the_journal_as_it_was(tmp_path, forks):
     assert "nothing was added: File too large" in said
     with Journal(tmp_path) as journal:
         assert journal.torn is None
-        assert journal.bytes == int(size)
+        assert journal.disk_bytes == int(size)
         assert [one.number for one in journal.read()] == list(range(int(count)))

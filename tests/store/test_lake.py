@@ -337,7 +337,7 @@ def test_vacuum_removes_what_is_not_named_and_nothing_else(tmp_path):
     before = size()
     removed = lake.vacuum()
     assert removed.files == 4
-    assert removed.bytes == before - size()
+    assert removed.disk_bytes == before - size()
     assert lake.read("t").height == 2
     assert not (tmp_path / "tables" / "u").exists()
     assert (tmp_path / "tables" / "notes.txt").exists()

@@ -55,7 +55,7 @@ def test_every_row_is_in_the_journal_the_graph_and_on_the_board_once(tmp_path):
         assert news.metrics.rows == 160
         assert news.metrics.batches == len(BATCHES)
         assert (news.metrics.waiting, news.metrics.behind) == (0, 0)
-        assert news.metrics.journal_bytes == journal.bytes
+        assert news.metrics.journal_bytes == journal.disk_bytes
         assert news.metrics.memory_bytes > 10**7
         assert news.metrics.snapshot_number == len(BATCHES) - 1
         assert news.metrics.append_ms > 0.0

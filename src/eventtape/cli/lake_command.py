@@ -80,4 +80,4 @@ def vacuum(lake: Root = Path("lake")) -> None:
     from eventtape.store import Lake
 
     gone = Lake(lake).vacuum()
-    print(f"{gone.files} files, {gone.bytes} bytes removed")
+    print(f"{gone.files} files, {gone.disk_bytes} bytes removed")

@@ -203,8 +203,13 @@ def _style() -> str:
 
 @cache
 def _bokeh() -> str:
-    """Bokeh's own script, the core only: the figures use no widget, table or TeX."""
-    return str(Resources(mode="inline", components=["bokeh"]).render())
+    """Bokeh's own script, the core only: the figures use no widget, table or TeX.
+
+    Taken raw: a rendered bundle would also hold links to the extensions of whatever library with
+    models of its own, such as Panel, the process happens to have imported.
+    """
+    scripts = Resources(mode="inline", components=["bokeh"]).js_raw
+    return "\n".join(f'<script type="text/javascript">\n{one}\n</script>' for one in scripts)
 
 
 def _icon() -> str:

@@ -61,7 +61,7 @@ def listing(manifest: Manifest) -> pl.DataFrame:
             name,
             ", ".join(f"{k}={v}" for k, v in zip(table.keys, values, strict=True)),
             part.rows,
-            part.bytes,
+            part.disk_bytes,
             part.first_ts,
             part.last_ts,
             part.written,

@@ -43,7 +43,7 @@ class Torn(NamedTuple):
     """The end of a segment that a kill cut short: where it is kept now, and how much it is."""
 
     file: Path
-    bytes: int
+    disk_bytes: int
 
 
 class Journal:
@@ -87,7 +87,7 @@ class Journal:
         return self._next
 
     @property
-    def bytes(self) -> int:
+    def disk_bytes(self) -> int:
         """The size of all segments."""
         return self._older + self._size
 

@@ -48,7 +48,7 @@ class Vacuumed(NamedTuple):
     """What a vacuum removed."""
 
     files: int
-    bytes: int
+    disk_bytes: int
 
 
 class Lake:

@@ -33,7 +33,7 @@ class Part(NamedTuple):
     """One partition of a table: its one file, and what is known of it without opening it."""
 
     digest: str  # SHA-256 of the file's bytes, which is also the file's name
-    bytes: int
+    disk_bytes: int
     rows: int
     first_ts: int | None  # ns UTC; None where there is no ``ts`` of the house's type
     last_ts: int | None
@@ -139,8 +139,8 @@ def faults(root: Path, manifest: Manifest, *, deep: bool) -> tuple[str, ...]:
         size = path.stat().st_size if path.is_file() else None
         if size is None:
             found.append(f"{path}: missing, though the manifest names it")
-        elif size != part.bytes:
-            found.append(f"{path}: damaged, {size} bytes where {part.bytes} were written")
+        elif size != part.disk_bytes:
+            found.append(f"{path}: damaged, {size} bytes where {part.disk_bytes} were written")
         elif deep and digest_of(path) != part.digest:
             found.append(f"{path}: damaged, its bytes are not those that were written")
     return tuple(found)
@@ -186,7 +186,7 @@ def _decode_table(table: Any) -> Table:
         partition = check_partition(record.pop("partition"))
         part = Part(**record)
         times = (part.first_ts, part.last_ts)
-        whole = [part.bytes, part.rows, part.written, *(t for t in times if t is not None)]
+        whole = [part.disk_bytes, part.rows, part.written, *(t for t in times if t is not None)]
         if not _DIGEST.fullmatch(part.digest) or not all(isinstance(n, int) for n in whole):
             raise ValueError(f"a part that cannot be: {record}")
         if set(partition) != set(keys):

@@ -128,11 +128,11 @@ class Committer:
             batches_per_s=sum(one.batches for one in lately) / _LATELY_S,
             rows_per_s=sum(one.rows for one in lately) / _LATELY_S,
             append_ms=max((one.took_s * 1e3 for one in lately), default=math.nan),
-            journal_bytes=self._journal.bytes,
+            journal_bytes=self._journal.disk_bytes,
             memory_bytes=resident_bytes(),
             snapshot_number=self._saver.number,
             snapshot_age_s=self._saver.age_s,
-            snapshot_bytes=self._saver.bytes,
+            snapshot_bytes=self._saver.disk_bytes,
             snapshot_ms=self._saver.ms,
             message=message,
         )

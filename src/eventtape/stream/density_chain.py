@@ -26,9 +26,9 @@ from eventtape.estimators.density.quote_noise import infer_tick
 from eventtape.estimators.density.stream import DensityStream
 from eventtape.estimators.density.stream_kernel import USED, StreamState
 from eventtape.estimators.pricing.forward import (
-    ForwardSource,
     ParityForward,
     forward_from_parity,
+    parity_verdict,
 )
 from eventtape.tape.chains import YEAR_NS, Chain
 
@@ -105,7 +105,7 @@ def read_chain(
     if refused is not None:
         return nothing, _none(chain, None, *refused)
     parity = _parity(chain, rate)
-    status, reason = _of_parity(parity)
+    status, reason = parity_verdict(parity)
     if status is not Status.OK:
         return nothing, _none(chain, parity, status, reason)
     if held is not None and held.stream is not None and not _due(chain, held, parity, refit):
@@ -159,19 +159,6 @@ def _parity(chain: Chain, rate: float | None) -> ParityForward:
             strikes, *sides, tau=chain.tau, spot=spot, rate=r, rate_error=error
         )
     return found
-
-
-def _of_parity(found: ParityForward) -> tuple[Status, str]:
-    """Few pairs are usable, broken parity is not."""
-    if found.source is ForwardSource.NONE:
-        return Status.NOT_IDENTIFIED, "no strike has both a call and a put, and no spot is known"
-    if found.status is Status.NOT_RESOLVED:
-        return found.status, "calls and puts do not agree on one forward"
-    if found.status not in {Status.OK, Status.TOO_FEW}:
-        return found.status, f"forward: {found.status}"
-    if not (found.forward > 0.0 and math.isfinite(found.forward_error)):
-        return Status.NOT_IDENTIFIED, "parity leaves the forward no error, or none above 0"
-    return Status.OK, ""
 
 
 def _due(chain: Chain, held: HeldSmile, parity: ParityForward, refit: Refit) -> bool:

@@ -29,7 +29,7 @@ class JournalLike(Protocol):
         """How many batches there are."""
 
     @property
-    def bytes(self) -> int:
+    def disk_bytes(self) -> int:
         """Their size on disk."""
 
     def append(self, batches: Sequence[Batch]) -> list[Batch]:
@@ -112,7 +112,7 @@ class Saver:
         every_s: float,
         told: Callable[[str], None],
     ) -> None:
-        self.number, self.bytes, self.ms = -1, 0, float("nan")  # of the newest one
+        self.number, self.disk_bytes, self.ms = -1, 0, float("nan")  # of the newest one
         self._snapshots, self._every_s, self._told = snapshots, every_s, told
         self._fingerprint = fingerprint(program)
         self._last = time.monotonic()
@@ -149,7 +149,7 @@ class Saver:
             data = pack(held)
             self._snapshots.save(number, self._fingerprint, data)
             self._last = time.monotonic()
-            self.number, self.bytes, self.ms = number, len(data), (self._last - begun) * 1e3
+            self.number, self.disk_bytes, self.ms = number, len(data), (self._last - begun) * 1e3
         except EventTapeError as error:
             self._last = time.monotonic()
             self._told(f"no snapshot was saved: {error}")

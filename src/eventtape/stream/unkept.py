@@ -19,7 +19,7 @@ class Unkept:
         self.next_number = 0
 
     @property
-    def bytes(self) -> int:
+    def disk_bytes(self) -> int:
         """Of the journal: 0."""
         return 0
 

@@ -41,9 +41,9 @@ from eventtape.estimators.pricing.binomial import binomial
 from eventtape.estimators.pricing.binomial_implied_vol import binomial_implied_vol
 from eventtape.estimators.pricing.deamericanise import deamericanise
 from eventtape.estimators.pricing.forward import (
-    ForwardSource,
     ParityForward,
     forward_from_parity,
+    parity_verdict,
 )
 from eventtape.tape.chains import YEAR_NS, Chain
 
@@ -144,7 +144,7 @@ def _european(chain: Chain, known: Known, spot: float | None) -> EuropeanChain:
     found = _parity(chain, chain.bids, chain.asks, known, known.spot, r, r_error)
     if found.pairs_used == 0 and known.spot is None and spot is not None:
         found = _parity(chain, chain.bids, chain.asks, known, spot, r, r_error)
-    status, reason = _verdict(found)
+    status, reason = parity_verdict(found)
     spot = math.nan if spot is None else spot
     nothing = np.zeros(n, np.bool_)
     return EuropeanChain(
@@ -183,7 +183,7 @@ def _american(chain: Chain, known: Known, spot: float | None) -> EuropeanChain:
             part = min(max(moved / before, -1.0), 0.8)
             rate += moved * part / (1.0 - part)  # Aitken: rounds approach by equal parts
         before = moved
-    status, reason = _verdict(after)
+    status, reason = parity_verdict(after)
     if status is Status.OK and rounds == _ROUNDS and not rested:
         swing = abs(after.forward - found.forward)
         if swing > after.forward_error:
@@ -291,16 +291,3 @@ def _parity(
 def _value_today(chain: Chain, known: Known, rate: float | None) -> float:
     times, cash = known.paid(chain)
     return float(cash @ np.exp(-(rate or 0.0) * times))
-
-
-def _verdict(found: ParityForward) -> tuple[Status, str]:
-    """The status a density may rest on: few pairs are usable, broken parity is not."""
-    if found.source is ForwardSource.NONE:
-        return Status.NOT_IDENTIFIED, "no strike has both a call and a put, and no spot is known"
-    if found.status is Status.NOT_RESOLVED:
-        return found.status, "calls and puts do not agree on one forward"
-    if found.status not in {Status.OK, Status.TOO_FEW}:
-        return found.status, f"forward: {found.status}"
-    if not (found.forward > 0.0 and math.isfinite(found.forward_error)):
-        return Status.NOT_IDENTIFIED, "parity leaves the forward no error, or none above 0"
-    return Status.OK, ""

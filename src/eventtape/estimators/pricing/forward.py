@@ -52,6 +52,7 @@ __all__ = [
     "ParityForward",
     "forward_from_european",
     "forward_from_parity",
+    "parity_verdict",
 ]
 
 _SPOT_ERROR = 5e-4  # of the spot: a cash index or a last trade against the options' minute
@@ -300,3 +301,16 @@ def _error(name: str, value: float | None, default: float) -> float:
         return default
     _positive(name, value)
     return value
+
+
+def parity_verdict(found: ParityForward) -> tuple[Status, str]:
+    """The status a density may rest on, and why: few pairs are usable, broken parity is not."""
+    if found.source is ForwardSource.NONE:
+        return Status.NOT_IDENTIFIED, "no strike has both a call and a put, and no spot is known"
+    if found.status is Status.NOT_RESOLVED:
+        return found.status, "calls and puts do not agree on one forward"
+    if found.status not in {Status.OK, Status.TOO_FEW}:
+        return found.status, f"forward: {found.status}"
+    if not (found.forward > 0.0 and math.isfinite(found.forward_error)):
+        return Status.NOT_IDENTIFIED, "parity leaves the forward no error, or none above 0"
+    return Status.OK, ""
