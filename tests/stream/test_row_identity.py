@@ -81,15 +81,6 @@ def test_the_newest_keys_are_recalled_in_their_order():
     assert other.fresh(batch([2])).keys.tolist() == [2]  # the oldest was forgotten first
 
 
-def test_a_row_met_again_is_remembered_from_then_on():
-    met = Dedupe(memory=4)
-    met.fresh(batch([1, 2, 3, 4]))
-    assert met.fresh(batch([1])) is None
-    met.fresh(batch([5]))  # pushes out 2, the one not met for longest
-    assert met.fresh(batch([1])) is None
-    assert met.fresh(batch([2])).keys.tolist() == [2]
-
-
 def test_more_is_remembered_than_a_source_holds_back_before_it_asks_again():
     """Rows let go for want of room come again with the fill, after all that was held."""
     assert 2 * Limits().hold_rows <= MEMORY

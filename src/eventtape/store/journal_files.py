@@ -26,8 +26,11 @@ from eventtape.tape.wire import decode
 __all__ = [
     "SUFFIX",
     "Frame",
+    "Place",
     "check_number",
+    "decoded",
     "frame_bytes",
+    "frames_from",
     "frames_of",
     "journal_batches",
     "journal_payloads",
@@ -51,6 +54,14 @@ class Frame(NamedTuple):
     payloads: tuple[bytes, ...]
 
 
+class Place(NamedTuple):
+    """How far a reader is: the next batch's number, and the segment and offset it had come to."""
+
+    number: int = 0
+    segment: int = -1  # number of its first batch; -1: none was read
+    offset: int = 0
+
+
 def journal_batches(
     folder: str | Path, from_number: int = 0, *, until: int | None = None
 ) -> Iterator[Batch]:
@@ -59,13 +70,18 @@ def journal_batches(
     A reader beside the writer sees whole appends. Damage is a :class:`LakeError`.
     """
     for number, payload in journal_payloads(folder, from_number, until=until):
-        try:
-            batch = decode(payload)
-        except InputError as error:
-            raise LakeError(f"{folder}: batch {number} cannot be read: {error}") from error
-        if batch.number != number:
-            raise LakeError(f"{folder}: batch {number} says that it is {batch.number}")
-        yield batch
+        yield decoded(folder, number, payload)
+
+
+def decoded(folder: str | Path, number: int, payload: bytes) -> Batch:
+    """The batch of that number; a :class:`LakeError` where its bytes are another's, or none's."""
+    try:
+        batch = decode(payload)
+    except InputError as error:
+        raise LakeError(f"{folder}: batch {number} cannot be read: {error}") from error
+    if batch.number != number:
+        raise LakeError(f"{folder}: batch {number} says that it is {batch.number}")
+    return batch
 
 
 def journal_payloads(
@@ -74,23 +90,35 @@ def journal_payloads(
     """Number and bytes of each batch of a journal, from a number on."""
     if from_number < 0:
         raise InputError("a number >= 0", met=from_number)
-    segments = segments_of(Path(folder))
+    for frame, _ in frames_from(Path(folder), Place(from_number)):
+        for number, payload in enumerate(frame.payloads, frame.first):
+            if until is not None and number >= until:
+                return
+            if number >= from_number:
+                yield number, payload
+
+
+def frames_from(folder: Path, place: Place) -> Iterator[tuple[Frame, Place]]:
+    """Each frame from a place on, and the place after it; what was read before is not read again.
+
+    The first frame may begin before ``place.number`` where that place is a number alone.
+    """
+    segments = segments_of(folder)
     firsts = [int(one.stem) for one in segments]
-    begin = max((i for i, first in enumerate(firsts) if first <= from_number), default=0)
-    if segments and firsts[begin] > from_number:
-        raise LakeError(f"{segments[begin]}: the journal begins here, asked for {from_number}")
-    expected = firsts[begin] if segments else 0
-    for segment in segments[begin:]:
-        if int(segment.stem) != expected:
-            raise LakeError(f"{segment}: wanted a segment that begins with batch {expected}")
-        for frame in frames_of(segment, torn_ok=segment == segments[-1]):
-            check_number(segment, frame, expected)
-            for payload in frame.payloads:
-                if until is not None and expected >= until:
-                    return
-                if expected >= from_number:
-                    yield expected, payload
-                expected += 1
+    begin = max((i for i, first in enumerate(firsts) if first <= place.number), default=0)
+    if segments and firsts[begin] > place.number:
+        raise LakeError(f"{segments[begin]}: the journal begins here, asked for {place.number}")
+    for k, segment in enumerate(segments[begin:], begin):
+        here = firsts[k] == place.segment
+        if not here and k > begin and firsts[k] != place.number:
+            raise LakeError(f"{segment}: wanted a segment that begins with batch {place.number}")
+        if not here:
+            place = Place(firsts[k], firsts[k])
+        for frame in frames_of(segment, torn_ok=k == len(segments) - 1, offset=place.offset):
+            check_number(segment, frame, place.number)
+            end = frame.offset + size_of(frame)
+            place = Place(place.number + len(frame.payloads), firsts[k], end)
+            yield frame, place
 
 
 def segments_of(folder: Path) -> list[Path]:
@@ -120,14 +148,14 @@ def check_number(segment: Path, frame: Frame, expected: int) -> None:
         )
 
 
-def frames_of(segment: Path, *, torn_ok: bool) -> Iterator[Frame]:
-    """The whole frames of a segment; a torn end stops it where that is allowed.
+def frames_of(segment: Path, *, torn_ok: bool, offset: int = 0) -> Iterator[Frame]:
+    """The whole frames of a segment from an offset on; a torn end stops it where that is allowed.
 
     Read beside its writer a frame may be there in part: it is looked at again while the file grows.
     """
     with failures_as_lake_error(f"{segment}: cannot be read"), segment.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
-        at = 0
+        at = offset
         while at < size:
             file.seek(at)
             found = _whole(file.read(_HEAD.size), size - at)
@@ -137,7 +165,8 @@ def frames_of(segment: Path, *, torn_ok: bool) -> Iterator[Frame]:
                     size = os.fstat(file.fileno()).st_size
                     continue
                 file.seek(at)
-                if torn_ok and not _any_whole(file.read()):
+                # No further than was there: the writer may have ended this frame by now.
+                if torn_ok and not _any_whole(file.read(size - at)):
                     return
                 raise LakeError(f"{segment}, offset {at}: damaged; nothing was changed")
             yield Frame(at, found[3], _split(body))

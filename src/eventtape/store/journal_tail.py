@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from eventtape.errors import InputError
-from eventtape.store.journal_files import journal_batches, segments_of
+from eventtape.store.journal_files import Place, decoded, frames_from, segments_of
 from eventtape.store.roster import read_feeds
 from eventtape.tape import Feed, times_ns
 from eventtape.tape.batch import Batch
@@ -42,12 +42,14 @@ class JournalTail:
     async def batches(self, since: Mapping[str, int]) -> AsyncIterator[Batch]:
         """All batches of the journal, beats of the clock included; ``since`` is not needed."""
         del since
-        number = 0
+        place = Place()
         while True:
-            for batch in journal_batches(self._folder, number):
-                number = batch.number + 1
-                self._count(batch)
-                yield batch._replace(number=-1)
+            for frame, after in frames_from(self._folder, place):
+                place = after
+                for number, payload in enumerate(frame.payloads, frame.first):
+                    batch = decoded(self._folder, number, payload)
+                    self._count(batch)
+                    yield batch._replace(number=-1)
             if not self._follow:
                 return
             await asyncio.sleep(self._poll_s)

@@ -1,9 +1,7 @@
 """A run that is live: sources in, journal, graph, board out, and back again after a kill.
 
-One thread runs all sources; what they bring waits in a queue of bounded length, and a full queue
-makes a source wait, it drops nothing. Everything that waits is committed at one stroke: rows met
-before are left out, the rest is journaled, then pushed to the graph. When nothing comes, beats of
-the clock do.
+One thread runs all sources (:mod:`.intake`). What they bring is committed (:mod:`.committer`): rows
+met before are left out, the rest is journaled, then pushed to the graph.
 
 A start takes the newest snapshot, pushes the journal from there, and then asks each source for what
 came after its feeds' last stamps: history, then live, with no row lost or counted twice.
@@ -13,9 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -25,16 +21,11 @@ from eventtape.stream.board import Board
 from eventtape.stream.committer import Committer
 from eventtape.stream.durable import JournalLike, Saver, SnapshotsLike, resumed
 from eventtape.stream.fold import Program
-from eventtape.stream.opening import Opening, by_stamp
+from eventtape.stream.intake import Intake, Pace
 from eventtape.stream.telling import late_rows, told_health, words_of
-from eventtape.tape.batch import Batch, beat, record_named
-from eventtape.tape.feed import Feed
 from eventtape.tape.live_source import LiveSource
-from eventtape.tape.records import empty
 
 __all__ = ["LiveRun"]
-
-_BEGUN_S = 5.0  # by then every source has said what it lacks
 
 
 class LiveRun:
@@ -68,29 +59,23 @@ class LiveRun:
         most_behind: int = 512,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        if most_waiting < 1 or most_behind < 1:
-            raise InputError("room for at least 1 batch", met=(most_waiting, most_behind))
+        if most_behind < 1:
+            raise InputError("room for at least 1 batch", met=most_behind)
         self._program, self._sources, self._board = program, tuple(sources), board
-        self._feeds = {feed.label: feed for source in sources for feed in source.feeds}
-        if len(self._feeds) < sum(len(source.feeds) for source in sources):
-            raise InputError("each feed from one source", met=sorted(self._feeds))
         self._journal, self._snapshots = journal, snapshots
-        self._beat_s, self._snapshot_s, self._health_s = beat_s, snapshot_s, health_s
-        self._opening_s = opening_s
+        self._snapshot_s, self._health_s = snapshot_s, health_s
         self._most_waiting, self._most_behind = most_waiting, most_behind
         self._progress = progress
         self._said: tuple[str, ...] = ()
-        self._down: dict[int, str] = {}  # sources that raised, by place
+        pace = Pace(beat_s, opening_s, most_waiting)
+        self._intake = Intake(self._sources, journal, pace, told=self._say)
         self._error: BaseException | None = None
         self._over = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
-        self._queue: asyncio.Queue[Batch | None] = asyncio.Queue(most_waiting)
         self._committer: Committer | None = None
         self._states: dict[str, Any] | None = None
-        self._clock = time.time_ns() - time.monotonic_ns()  # a wall clock that is never set
-        self._missing: dict[str, int] = {}  # rows on their way: from which stamp, by feed
-        self._thread = threading.Thread(target=self._work, name="eventtape-sources", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -117,7 +102,7 @@ class LiveRun:
         """Restore, replay the journal's tail, then let the sources begin; returns after that."""
         begun = resumed(self._program, self._journal, self._snapshots)
         self._say(*begun.said)
-        self._journal.write_feeds(self._feeds.values())
+        self._journal.write_feeds(self._intake.feeds.values())
         self._saver = Saver(
             self._program, self._snapshots, every_s=self._snapshot_s, told=self._say
         )
@@ -138,6 +123,9 @@ class LiveRun:
             self._saver.close()
             self._committer = None
             raise
+        self._thread = threading.Thread(
+            target=self._work, args=(committer,), name="eventtape-sources", daemon=True
+        )
         self._thread.start()
 
     def wait(self, timeout_s: float | None = None) -> bool:
@@ -157,7 +145,7 @@ class LiveRun:
         """
         if self._committer is None:
             return {}
-        while self._thread.is_alive():
+        while self._thread is not None and self._thread.is_alive():
             if self._loop is not None:
                 with suppress(RuntimeError):  # it has just ended by itself
                     self._loop.call_soon_threadsafe(self._stopping.set)
@@ -181,136 +169,30 @@ class LiveRun:
     def _say(self, *words: str) -> None:
         self._said += words
 
-    def _work(self) -> None:
+    def _work(self, committer: Committer) -> None:
         try:
-            asyncio.run(self._main())
+            asyncio.run(self._main(committer))
         except BaseException as error:  # noqa: BLE001 - carried to whoever waits or stops
             self._error = error
         finally:
             self._over.set()
 
-    def _now_ns(self) -> int:
-        return self._clock + time.monotonic_ns()
-
-    async def _main(self) -> None:
+    async def _main(self, committer: Committer) -> None:
         self._loop = asyncio.get_running_loop()
-        self._missing = dict(self._journal.behind())
-        committing = asyncio.create_task(self._commit())
         telling = asyncio.create_task(self._tell_often())
-        pumps = [asyncio.create_task(self._pump(k)) for k in range(len(self._sources))]
-        ended = asyncio.create_task(self._when_ended(pumps))
-        stopping = asyncio.create_task(self._stopping.wait())
         try:
-            await asyncio.wait({stopping, committing}, return_when=asyncio.FIRST_COMPLETED)
+            await self._intake.run(committer, self._stopping, self._ended)
         finally:
-            for task in (*pumps, ended, telling, stopping):
-                task.cancel()
-            await asyncio.gather(*pumps, ended, telling, stopping, return_exceptions=True)
-        if not committing.done():
-            closing = asyncio.create_task(self._queue.put(None))
-            await asyncio.wait({closing, committing}, return_when=asyncio.FIRST_COMPLETED)
-            closing.cancel()
-        await committing
+            telling.cancel()
 
-    async def _when_ended(self, pumps: Sequence[asyncio.Task[None]]) -> None:
-        await asyncio.gather(*pumps)
-        await self._queue.join()
+    def _ended(self) -> None:
+        """All sources have ended: over once what they brought is in the graph."""
         if self._committer is not None:
             try:
-                await asyncio.to_thread(self._committer.wait_until, self._committer.number)
+                self._committer.wait_until(self._committer.number)
             except StreamError as error:
                 self._error = error
-                self._stopping.set()
         self._over.set()
-
-    async def _pump(self, place: int) -> None:
-        """One source's batches into the queue, for as long as it brings them."""
-        source = self._sources[place]
-        stream = None
-        try:
-            stream = source.batches(self._since(source))
-            async for batch in stream:
-                _check_batch(batch, self._feeds)
-                await self._queue.put(_not_before_now(batch, self._now_ns()))
-        except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:  # noqa: BLE001 - a fault of a source (Rust's panics too) ends it
-            self._down[place] = words_of(error)
-            self._say(words_of(error))
-        finally:
-            close = getattr(stream, "aclose", None)
-            if close is not None:
-                await close()
-
-    def _since(self, source: LiveSource) -> dict[str, int]:
-        """From which stamp each feed of a source is asked for again."""
-        stamps = self._committer.stamps if self._committer is not None else {}
-        missing = self._journal.behind()  # from where, of holes that were open at the last stop
-        return {
-            feed.label: min(stamps[feed.label], missing.get(feed.label, stamps[feed.label]))
-            for feed in source.feeds
-            if feed.label in stamps
-        }
-
-    async def _commit(self) -> None:
-        """Everything that waits, group after group, until the queue says that it is closed."""
-        committer = self._committer
-        if committer is None:
-            return
-        loop = asyncio.get_running_loop()
-        with ThreadPoolExecutor(1, thread_name_prefix="eventtape-commit") as pool:
-            begun = time.monotonic()
-            last = await self._open(committer, pool)
-            while not last:
-                behind = self._behind()  # a feed that is not in it has its rows in the queue
-                group: list[Batch | None] = []
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self._beat_s):
-                        group.append(await self._queue.get())
-                while not self._queue.empty():
-                    group.append(self._queue.get_nowait())
-                last = None in group
-                batches = [one for one in group if one is not None]
-                batches = by_stamp(batches) if group else [beat(self._now_ns())]
-                self._keep_missing(self._earliest(self._behind()))
-                await loop.run_in_executor(pool, committer.commit, batches)
-                for _ in group:
-                    self._queue.task_done()
-                if time.monotonic() - begun > _BEGUN_S:
-                    self._keep_missing({k: v for k, v in self._missing.items() if k in behind})
-
-    async def _open(self, committer: Committer, pool: ThreadPoolExecutor) -> bool:
-        """What feeds missed while the run was down, in the order of stamps; True: queue closed."""
-        since = {name: at for name, at in committer.stamps.items() if name in self._feeds}
-        opening = Opening(since, self._now_ns())
-        n, closed = 0, False
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._opening_s):
-                while opening.waiting and not closed:
-                    batch = await self._queue.get()
-                    n, closed = n + 1, batch is None
-                    if batch is not None:
-                        opening.add(batch)
-        if n > closed:
-            self._keep_missing(self._earliest(self._behind()))
-            work = asyncio.get_running_loop().run_in_executor
-            await work(pool, committer.commit, opening.batches())
-        for _ in range(n):
-            self._queue.task_done()
-        return closed
-
-    def _behind(self) -> dict[str, int]:
-        """From which stamp rows are on their way, by feed, as the sources say now."""
-        return {k: v for one in self._sources for k, v in getattr(one, "behind", dict)().items()}
-
-    def _keep_missing(self, missing: dict[str, int]) -> None:
-        """On disk: before newer rows are journaled, and until the missing ones are."""
-        if missing != self._missing:
-            self._journal.write_behind(missing)
-            self._missing = missing
-
-    def _earliest(self, now: dict[str, int]) -> dict[str, int]:
-        return {**self._missing, **{k: min(v, self._missing.get(k, v)) for k, v in now.items()}}
 
     async def _tell_often(self) -> None:
         while True:
@@ -322,26 +204,8 @@ class LiveRun:
         committer = self._committer
         if committer is None:
             return
-        held = self._sources, self._down, committer.dedupe.duplicates
+        held = self._sources, self._intake.down, committer.dedupe.duplicates
         late = late_rows(self._program, committer.states)
         self._board.set_health(*told_health(*held, late))
         said = self._said[-1] if self._said else ""
-        self._board.set_metrics(committer.metrics(self._queue.qsize(), self._most_waiting, said))
-
-
-def _not_before_now(batch: Batch, now_ns: int) -> Batch:
-    """The batch as received no later than now: a clock that jumped ahead moves nothing on."""
-    return batch._replace(received_ns=now_ns) if batch.received_ns > now_ns else batch
-
-
-def _check_batch(batch: Batch, feeds: dict[str, Feed]) -> None:
-    """Refuse a batch of a feed or of columns that its source did not promise."""
-    if not batch.feed:
-        return
-    feed = feeds.get(batch.feed)
-    if feed is None or feed.record.name != batch.record:
-        wanted = f"a feed and its record among {', '.join(sorted(feeds))}"
-        raise InputError(wanted, met=(batch.feed, batch.record))
-    schema = empty(record_named(batch.record)).schema
-    if batch.rows.schema != schema or batch.keys.shape != (batch.rows.height,):
-        raise InputError(f"the columns of a {batch.record} and a key a row", met=batch.rows.schema)
+        self._board.set_metrics(committer.metrics(self._intake.waiting, self._most_waiting, said))
