@@ -94,6 +94,21 @@ def test_a_quiet_feeds_last_row_is_known_after_a_restart_however_old(tmp_path, m
         assert journal.next_number == 1 + len(busy)
 
 
+def test_rows_after_a_hole_still_open_are_known_after_a_restart_however_old(tmp_path, monkeypatch):
+    """The rest of the hole comes with all that was journaled since, which counts once."""
+    monkeypatch.setattr(committer, "_TAIL", 2)
+    monkeypatch.setattr(committer, "_KEYS", 1)
+    hole, *after = [one for one in BATCHES if one.feed == "a"]
+    busy = [one for one in BATCHES if one.feed == "b"]
+    with running(tmp_path, [Scripted([*after, *busy])]) as (run, journal, _):
+        run.wait(PATIENCE_S)
+        run.stop()
+        journal.write_behind({"a": int(after[0].rows["ts"].to_physical().max()) + 1})
+    with running(tmp_path, [Scripted([hole, *after])]) as (run, journal, _):
+        run.wait(PATIENCE_S)
+        assert journal.next_number == len(after) + len(busy) + 1
+
+
 def test_without_its_snapshots_a_restart_replays_the_whole_journal(tmp_path):
     with running(tmp_path, [Scripted(BATCHES)]) as (run, _, _):
         run.wait(PATIENCE_S)

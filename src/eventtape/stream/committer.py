@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from eventtape.errors import EventTapeError, StreamError
@@ -28,6 +29,7 @@ __all__ = ["Committer"]
 
 _TAIL = 10_000  # batches of the journal whose keys are remembered after a restart
 _KEYS = 1_024  # and keys of each feed in a snapshot, for feeds whose last row is older than that
+_EARLY = 1_024  # batches in which every feed that is missing rows should show where the tail begins
 _ASK = 64  # batches of a long group after which the engine is asked how far it is
 _LATELY_S = 5.0  # rates are over the last seconds
 
@@ -83,7 +85,7 @@ class Committer:
     def replay(self, progress: Callable[[int, int], None] | None) -> None:
         """Push what the journal holds beyond the states, and remember the keys of its tail."""
         end = self._live_from
-        begin = max(0, min(self._first, end - _TAIL))
+        begin = min(self._first, self._recall_from(end))
         for batch in self._journal.read(begin):
             self.dedupe.remember(batch)
             if batch.number < self._first:
@@ -93,6 +95,24 @@ class Committer:
             if progress is not None and (batch.number % 1024 == 0 or batch.number == end - 1):
                 progress(batch.number + 1 - self._first, end - self._first)
         self.wait_until(self.number)
+
+    def _recall_from(self, end: int) -> int:
+        """Where the journal's tail begins whose keys are remembered.
+
+        Rows that came after a hole still open will come again with its filling, however long ago
+        they were journaled: so the tail reaches back to before the hole.
+        """
+        missing, length = self._journal.behind(), _TAIL
+        while missing and length < end:
+            early = islice(self._journal.read(end - length), _EARLY)
+            oldest: dict[str, int] = {}
+            for batch in early:
+                if batch.feed in missing:
+                    oldest.setdefault(batch.feed, int(times_ns(batch.rows).min()))
+            if all(oldest.get(feed, at) < at for feed, at in missing.items()):
+                break
+            length *= 2
+        return max(end - length, 0)
 
     def commit(self, received: Sequence[Batch]) -> None:
         """Journal what is new of these batches and push it; raises once either cannot go on."""
