@@ -1,7 +1,9 @@
 """The server's doors: where it binds, whom it answers, what it gives away."""
 
 import contextlib
+import csv
 import io
+import math
 import zipfile
 
 import httpx
@@ -231,6 +233,19 @@ def test_no_text_of_an_export_is_a_formula():
     back = pl.read_csv(csv_of(rows))
     assert back["who"].to_list() == [f"'{text}" for text in texts[:6]] + texts[6:]
     assert back["x"].to_list() == rows["x"].to_list()
+
+
+def test_lists_of_an_export_come_apart_again_and_none_of_their_texts_is_a_formula():
+    numbers = [[0.1, -1e-300, 1e300, math.nan, 1 / 3, None], [], None, [-0.0]]
+    words = [["=1+1", "a, b", None, " @x"], [], None, ["two\r\nlines", "-2"]]
+    kinds = {"x": pl.List(pl.Float64), "who": pl.List(pl.String), "kind": pl.List(pl.Categorical)}
+    rows = pl.DataFrame({"x": numbers, "who": words, "kind": words}, schema=kinds)
+    back = list(csv.DictReader(io.StringIO(csv_of(rows).decode(), newline="")))
+    found = [[float(x) for x in row["x"].split()] for row in back]
+    assert repr(found) == repr([[*numbers[0][:5], math.nan], [], [], [-0.0]])
+    for name in ("who", "kind"):
+        texts = [row[name].split("\n") for row in back]
+        assert texts == [["'=1+1", "a, b", "", "' @x"], [""], [""], ["two lines", "'-2"]]
 
 
 def test_text_of_feeds_and_events_is_escaped_in_the_page():

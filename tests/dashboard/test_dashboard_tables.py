@@ -63,11 +63,14 @@ def test_scores_are_percent():
 
 def test_the_model_beside_its_base_rate_is_the_last_row():
     ts = pl.Series([START, START + SECOND]).cast(pl.Datetime("ns", "UTC"))
+    said = "ok; out of sample the model was no better than its base rate"
     rows = pl.DataFrame({"ts": ts, "n": [3, 1_200], "brier": [0.3, 0.2456], "brier_base": 0.25,
-                         "log_loss": [0.7, math.nan], "log_loss_base": 0.6931})  # fmt: skip
+                         "log_loss": [0.7, math.nan], "log_loss_base": 0.6931,
+                         "status": said})  # fmt: skip
     assert tables.live_score_rows(rows) == [
-        ["1,200", "0.2456", "0.2500", "—", "0.6931", "23:00:01"]
+        ["1,200", "0.2456", "0.2500", "—", "0.6931", "23:00:01", [f"○ {said}", "quiet"]]
     ]
+    assert len(tables.COLUMNS["live_scores"]) == 7
     assert tables.live_score_rows(None) == []
 
 

@@ -516,6 +516,18 @@ def test_scores_beside_their_base_rates():
     assert len(set(scores["colour"][:2])) == 2
     assert held(live, "refused")["text"].tolist() == ["— too few"]
     assert held(live, "refused")["y"].tolist() == [2]
+    assert "sample" not in live.figure.title.text
+
+
+def test_scores_of_a_model_without_an_edge_are_drawn_and_the_title_says_so():
+    tail = "; out of sample the model was no better than its base rate"
+    known = {"probability": 0.4, "base_rate": 0.5, "at": 0, "status": f"ok{tail}"}
+    gone = {"ticker": "C", "base_rate": 0.5, "at": 0, "status": f"too few: no depth{tail}"}
+    live = LiveScores()
+    live.show(frame("scores", [{"ticker": "A", **known}, {"ticker": "B", **known}, gone]))
+    assert_allclose(held(live, "scores")["p"], [40.0, 40.0, NAN])
+    assert held(live, "refused")["y"].tolist() == [2]  # no words over a dot
+    assert " ".join(live.figure.title.text.split()).count(tail.removeprefix("; ")) == 1
 
 
 def test_lag_rows():

@@ -243,3 +243,7 @@ def test_a_model_lives_in_a_folder_under_a_safe_name(tmp_path, model):
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match="UTF-8"):
         read_model(tmp_path, "up-1m")
+
+
+def test_the_length_of_the_buckets_is_kept(model):
+    assert model.every_ns == MINUTE

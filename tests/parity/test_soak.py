@@ -281,8 +281,8 @@ def test_a_long_soak_loses_nothing_and_stays_flat_and_quick(tmp_path, capsys):
     """The bound of the slope is what a leak of one row in a hundred would be.
 
     A row is about 70 bytes, so at 20,000 a second that is 50 MB an hour. By design the memory of
-    keys still fills meanwhile (65,536 a feed, of which the quiet contract's takes an hour): about
-    10 MB an hour.
+    keys still fills meanwhile (2^19 a feed, which the stocks' two have met within a minute and the
+    quiet contract does not meet in hours): under 10 MB an hour.
     """
     pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     browser = any(shutil.which(name) for name in BROWSERS)

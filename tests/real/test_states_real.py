@@ -244,7 +244,7 @@ def test_slopes_of_levels_grow_with_the_step(on):
         assert got == pytest.approx(want, abs=0.06), (market, step_s)
 
 
-GAPS = {"BTC": (13.9, 2.7, 25.2), "EURUSD": (-2.8, -5.5, 0.0), "NQ": (1.7, -1.9, 5.2)}
+GAPS = {"BTC": (13.9, 2.2, 25.7), "EURUSD": (-2.8, -5.6, 0.1), "NQ": (1.7, -2.0, 5.3)}
 
 
 @pytest.fixture(scope="module")
@@ -271,9 +271,9 @@ def test_gaps_are_those_of_the_night_s_page(gaps):
 @pytest.mark.parametrize(
     ("market", "predicted", "realised"),
     [
-        ("BTC", (4.2, -1.8, 10.1), 5.0),
-        ("EURUSD", (-1.3, -2.8, 0.2), -0.7),
-        ("NQ", (0.7, -0.4, 1.8), 0.9),
+        ("BTC", (4.2, -2.3, 10.6), 5.0),
+        ("EURUSD", (-1.3, -2.9, 0.3), -0.7),
+        ("NQ", (0.7, -0.5, 1.9), 0.9),
     ],
 )
 def test_scorecard_of_the_second_half(gaps, market, predicted, realised):

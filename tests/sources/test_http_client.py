@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import gc
 import hashlib
+import socket
+import threading
 import time
+import warnings
 from email.utils import formatdate
 
 import pytest
@@ -41,6 +45,45 @@ def test_json_and_its_parameters(client, loopback):
     got = client.get_json(f"{loopback.base}/x", {"a": 1, "b": "two words"})
     assert got == {"a": "1", "b": "two words"}
     assert loopback.asked[0].headers["User-Agent"].startswith("eventtape/")
+
+
+@pytest.mark.parametrize("when", ["connecting", "answering"])
+def test_a_request_under_way_at_the_close_is_the_last_and_leaves_nothing_open(
+    loopback, monkeypatch, when
+):
+    reached, go = threading.Event(), threading.Event()
+    connect = socket.create_connection
+
+    def held(result):
+        reached.set()
+        assert go.wait(60.0)
+        return result
+
+    def connecting(*where, **more):
+        if when == "connecting" and threading.current_thread() is asking:
+            held(None)
+        return connect(*where, **more)
+
+    def answering(asked):
+        return held(Reply(b"here")) if when == "answering" else Reply(b"here")
+
+    monkeypatch.setattr(socket, "create_connection", connecting)
+    loopback.routes["/x"] = answering
+    clients, got, url = [Client(**SWIFT)], [], f"{loopback.base}/x"
+    asking = threading.Thread(target=lambda: got.append(clients[0].get_bytes(url)))
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        asking.start()
+        assert reached.wait(60.0)
+        clients[0].close()
+        go.set()
+        asking.join(60.0)
+        with pytest.raises(FetchError, match="the client is closed"):
+            clients[0].get_bytes(url)
+        clients.clear()
+        gc.collect()
+    assert got == [b"here"]
+    assert [str(one.message) for one in seen] == []
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])

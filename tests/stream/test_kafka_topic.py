@@ -100,6 +100,35 @@ def test_what_is_published_is_read_from_the_beginning_and_then_as_it_comes(broke
     assert (health.rows, health.state, health.last_stamp_ns) == (210, "live", 209)
 
 
+def test_a_batch_too_long_for_a_message_goes_in_parts(broker):
+    """Numbers that nothing shortens: three messages' worth, none refused, none out of order."""
+    n = 40_000
+    rng = np.random.default_rng(1)
+    rows = pl.DataFrame(
+        {
+            "symbol": ["a"] * n,
+            "ts": pl.Series(np.arange(n)).cast(TIME),
+            "probability": rng.random(n),
+            "bid": rng.random(n),
+            "ask": rng.random(n),
+            "size": rng.random(n),
+        }
+    )
+    whole = Batch("a", "probability", rows, np.arange(n), 5, 0)
+    where = KafkaTopic(broker, "long")
+    publisher = Publisher(where)
+    publisher.start()
+    publisher.send(whole)
+    publisher.send(batch(1))
+    publisher.stop()
+    source = KafkaSource(where, (feed("a"),))
+    *parts, last = asyncio.run(asyncio.wait_for(read(source, 5), PATIENCE_S))
+    assert last.rows.equals(batch(1).rows)
+    assert len(encode(whole)) > 2 * kafka._MOST_BYTES
+    assert pl.concat([one.rows for one in parts]).equals(rows)
+    assert np.concatenate([one.keys for one in parts]).tolist() == list(range(n))
+
+
 class PlainThread:
     """In place of the engine: what is built runs in a thread of its own."""
 

@@ -19,6 +19,7 @@ from eventtape.simulate import event_night
 from eventtape.simulate.event_night import MARKETS as NIGHT_MARKETS
 from eventtape.simulate.event_night import NIGHT_NS
 from eventtape.stream.answers import MARKETS
+from eventtape.stream.election_night import NightConfig
 from eventtape.stream.fold import Node, Slice
 from eventtape.stream.markets import MarketsFold
 from eventtape.stream.order import Merged
@@ -272,3 +273,48 @@ def test_placebo_intervals_cover_nothing_as_often_as_they_say():
         covered += ((last["gap_lower"] < 0.0) & (last["gap_upper"] > 0.0)).to_list()
     share = float(np.mean(covered))
     assert abs(share - 0.95) < 4.0 * math.sqrt(0.95 * 0.05 / 200), share
+
+
+def shown(seed, hours, config):
+    """Of four markets that know nothing of the event: is 0 outside the interval, look by look."""
+    rng, n = np.random.default_rng([40, seed]), round(hours * 3600 / config.step_s) + 1
+    names, step_ns = tuple(f"m{k}" for k in range(4)), round(config.step_s) * SECOND
+    fold = MarketsFold(
+        "event", names, step_ns, config.horizon_s, T0, lead_s=config.lead_s,
+        every=config.gap_every, max_age_ns=round(config.max_age_s) * SECOND,
+    )  # fmt: skip
+    ts = T0 + step_ns * np.arange(n)
+    p = np.clip(0.5 + 0.004 * np.cumsum(rng.standard_normal(n)), 0.02, 0.98)
+    frames = {"event": frame_of("probability", ts, p)}
+    for name in names:
+        frames[name] = frame_of("trade", ts, np.exp(3e-4 * np.cumsum(rng.standard_normal(n))))
+    _, out = fold.step(fold.start(), Slice(int(ts[-1]) + 1, frames))
+    for name in names:
+        mine = out.frames["markets"].filter(pl.col("market") == name)[:: config.gap_every]
+        mine = mine.filter(pl.col("gap").is_finite())
+        outside = ((mine["gap_lower"] > 0.0) | (mine["gap_upper"] < 0.0)).to_numpy()
+        yield mine["ts"].to_physical().to_numpy(), outside
+
+
+@pytest.mark.slow
+def test_one_look_keeps_its_level_and_every_look_does_not():
+    """100 nights of 8 h, four markets each, options of a night's graph; and their first 3 h.
+
+    One look is wrong on 5% within 4 binomial standard errors of 200 independent numbers.
+    """
+    config = NightConfig(primary="event", start_ns=T0)
+    looks = [look for seed in range(100) for look in shown(seed, 8.0, config)]
+    first = float(np.mean([outside[0] for _, outside in looks]))
+    rates = {}
+    for hours in (3, 8):
+        until = [outside[ts <= T0 + hours * 3600 * SECOND] for ts, outside in looks]
+        rates[hours] = (
+            float(np.mean([outside[-1] for outside in until])),
+            float(np.mean([outside.any() for outside in until])),
+            float(np.mean([outside.size for outside in until])),
+        )
+    print(f"first {first:.4f}; last, any, looks: {rates}")  # noqa: T201
+    bound = 4.0 * math.sqrt(0.95 * 0.05 / 200)
+    for rate in (first, rates[3][0], rates[8][0]):
+        assert abs(rate - 0.05) < bound
+    assert first < rates[3][1] < rates[8][1]

@@ -144,6 +144,33 @@ def test_rows_missed_by_one_feed_are_not_late_for_those_that_read_both():
     assert run(0.0)[1] == 2  # without it a's rows come after b's fresh ones
 
 
+class Quiet(Missed):
+    """A source that is up, says that it misses nothing, and brings nothing of now."""
+
+    def health(self):
+        return (FeedHealth(self.feeds[0].label, "live"),)
+
+    def behind(self):
+        return {}
+
+
+def test_a_quiet_feed_that_misses_nothing_is_not_waited_for():
+    graph = program([Node("seen", ("a", "b"), Seen(), feeds=True)])
+    now = time.time_ns() // SECOND
+    sources = [
+        Missed("a", [batch("a", [now - 5]), batch("a", [now])], 0.0),
+        Quiet("b", [batch("b", [now - 50])], 0.0),
+    ]
+    journal = Earlier([batch("a", [now - 60]), batch("b", [now - 60])])
+    going = LiveRun(
+        graph, sources, journal=journal, snapshots=Unkept(), board=Board(), beat_s=None,
+        opening_s=3_600.0,
+    )  # fmt: skip
+    going.start()
+    assert going.wait(60.0)  # an hour's patience would not end in it
+    assert sorted(going.stop(finish=True)["seen"]) == [now - 60, now - 60, now - 50, now - 5, now]
+
+
 def test_after_a_stall_feeds_take_turns_and_nothing_is_late():
     """A second of two feeds comes at once: one whole feed after the other would be late."""
     stamps = np.arange(0, 1_000, 10) * 10**6 + 10**18

@@ -70,6 +70,7 @@ def test_a_row_says_which_features_it_lacks_and_what_the_model_is_worth(ran, mod
     quiet = rows["num_trades"] == 0
     assert found.filter(quiet)["status"].str.contains("pct_trades_iso, pct_volume_iso").all()
     assert not found.filter(quiet)["probability"].is_finite().any()
+    assert ran.answers["live_scores", "live_scores"]["status"].unique().to_list() == [f"ok{tail}"]
 
 
 def test_a_model_that_is_better_than_its_base_rate_says_nothing_more(ran, model):
@@ -79,6 +80,10 @@ def test_a_model_that_is_better_than_its_base_rate_says_nothing_more(ran, model)
     words = found.frames["scores"]["status"]
     assert set(words.unique()) >= {"ok"}
     assert not words.str.contains("out of sample").any()
+    fold, frames = LiveScoresFold(better), {"features": features(ran), **found.frames}
+    so_far = fold.step(fold.start(), Slice(2**62, frames))[1].frames["live_scores"]
+    assert so_far.height > 1
+    assert so_far["status"].unique().to_list() == ["ok"]
 
 
 def test_an_infinite_feature_is_a_missing_one(ran, model):

@@ -17,12 +17,9 @@ LENGTH = {"s": 10**9, "m": 60 * 10**9}
 
 
 def last_before(quotes, ns):
-    """The last quote with ts < ns, by looking at each."""
-    found = None
-    for quote in quotes:
-        if quote[0] < ns:
-            found = quote
-    return found
+    """The last quote with ts < ns."""
+    n = bisect_left(quotes, ns, key=lambda quote: quote[0])  # so many are before it
+    return quotes[n - 1] if n else None
 
 
 def books(quotes, every=10**9, end=None):
@@ -131,8 +128,9 @@ def features(quotes, trades, *, every, session=None, latency=0, window=10**6, me
 
 def mid_at(quotes, end):
     """The mid that stands at a time, None where no two-sided book does."""
-    before = [(bid, ask) for ts, bid, _, ask, _ in quotes if ts < end]
-    return sum(before[-1]) / (2 * GRID) if before and stands(before[-1]) else None
+    quote = last_before(quotes, end)
+    book = None if quote is None else (quote[1], quote[3])
+    return sum(book) / (2 * GRID) if stands(book) else None
 
 
 def over(a, b):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -241,6 +242,7 @@ def _face(screen: str, host: str, port: int, token: str | None) -> Face:
         from eventtape.dashboard.guard import check_bind
 
         check_bind(host, port, token)
+    print("eventtape: starting", file=sys.stderr)
     return Face(Screen(screen), host, port, token)
 
 

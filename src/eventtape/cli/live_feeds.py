@@ -55,7 +55,11 @@ def sources_of(feeds: Sequence[Asked], environment: Mapping[str, str]) -> list[L
     """One connection a venue; keys and base addresses from ``environment``."""
     by_venue: dict[str, list[Asked]] = {}
     for one in feeds:
-        by_venue.setdefault(one.venue, []).append(one)
+        mine = by_venue.setdefault(one.venue, [])
+        if any(other.code == one.code for other in mine):
+            wanted = f"{one.venue}:{one.code} once"
+            raise InputError(wanted, met=f"again as {one.label}", column="--feed")
+        mine.append(one)
     found: list[LiveSource] = []
     for venue, mine in by_venue.items():
         found += _MAKERS[venue](mine, environment)

@@ -182,7 +182,7 @@ class Published:
     """A journal whose batches go to a Kafka topic once it has them."""
 
     def __init__(self, journal: Journal, publisher: Publisher) -> None:
-        self._journal, self._publisher = journal, publisher
+        self._journal, self._publisher, self._said = journal, publisher, ""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._journal, name)
@@ -192,6 +192,9 @@ class Published:
         kept = self._journal.append(batches)
         for batch in kept:
             self._publisher.send(batch)
+        if self._publisher.trouble != self._said:
+            self._said = self._publisher.trouble
+            print(f"eventtape: publishing: {self._said}", file=sys.stderr)
         return kept
 
 

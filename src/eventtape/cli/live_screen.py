@@ -51,7 +51,7 @@ class LiveScreen:
             Text(f"stopped: {failure.node}: {failure.message}", style="bold red")
             for failure in news.failures
         ]
-        makers = (_probability, _markets, _chains, _leaders, _factors, _scores)
+        makers = (_probability, _markets, _chains, _leaders, _factors, _scores, _so_far)
         parts += [part for part in (make(self._newest) for make in makers) if part is not None]
         if not self._newest:
             parts.append(Text("Nothing has come yet.", style="dim"))
@@ -60,10 +60,11 @@ class LiveScreen:
 
     def _keep(self, name: str, rows: pl.DataFrame) -> None:
         keys = KEYS.get(name)
-        if not keys:
+        if keys is None:
             return
         held = self._newest.setdefault(name, {})
-        for row in rows.unique(keys, keep="last", maintain_order=True).to_dicts():
+        last = rows.unique(keys, keep="last", maintain_order=True) if keys else rows.tail(1)
+        for row in last.to_dicts():
             held[tuple(row[key] for key in keys)] = row
 
     def _head(self, news: News) -> Text:
@@ -180,6 +181,21 @@ def _scores(newest: dict[str, Any]) -> Table | None:
             Text(row["ticker"]), _number(row["probability"], ".1%"),
             _number(row["base_rate"], ".1%"), _clock(row),
         )  # fmt: skip
+    return table
+
+
+def _so_far(newest: dict[str, Any]) -> Table | None:
+    rows = newest.get("live_scores")
+    if not rows:
+        return None
+    table = _table(
+        "The model so far, less is better", "forecasts known", "Brier", "of base rate", "log loss",
+        "of base rate", "at", "status",
+    )  # fmt: skip
+    for row in rows.values():
+        names = ("brier", "brier_base", "log_loss", "log_loss_base")
+        numbers = (_number(row[name], ".4f") for name in names)
+        table.add_row(f"{row['n']:,}", *numbers, _clock(row), _status(row["status"]))
     return table
 
 

@@ -29,24 +29,40 @@ FEEDS = "feeds.csv"
 NODES = tuple(dict.fromkeys((*ANSWERS, "features", "live_scores")))
 NAMES = (EVERYTHING, FEEDS, *(f"{node}.csv" for node in NODES))
 _FORMULA = r"^(\s*[=+\-@]|[\t\r])"
+_TEXTS = (pl.String, pl.Categorical, pl.Enum)
 
 
 def csv_of(rows: pl.DataFrame | None) -> bytes:
-    """The rows as UTF-8 CSV with a heading; times in ISO 8601 UTC, lists joined by spaces."""
+    """The rows as UTF-8 CSV with a heading; times in ISO 8601 UTC.
+
+    Lists of numbers are joined by spaces, NaN where there is none; lists of texts by line ends.
+    """
     if rows is None:
         return b""
     columns = []
     for name, kind in rows.schema.items():
         column = pl.col(name)
         if isinstance(kind, pl.List):
-            column = column.list.eval(pl.element().cast(pl.String)).list.join(" ")
+            column = _joined(column, kind)
         elif isinstance(kind, pl.Datetime):
             column = column.dt.strftime("%Y-%m-%dT%H:%M:%S%.9fZ")
-        elif kind in (pl.String, pl.Categorical, pl.Enum):
-            text = column.cast(pl.String)
-            column = pl.when(text.str.contains(_FORMULA)).then("'" + text).otherwise(text)
+        elif kind in _TEXTS:
+            column = _no_formula(column)
         columns.append(column.alias(name))
     return rows.select(columns).write_csv(quote_style="non_numeric").encode()
+
+
+def _no_formula(column: pl.Expr) -> pl.Expr:
+    text = column.cast(pl.String)
+    return pl.when(text.str.contains(_FORMULA)).then("'" + text).otherwise(text)
+
+
+def _joined(column: pl.Expr, kind: pl.List) -> pl.Expr:
+    """One text a list, of as many parts as the list has elements; null where the list is."""
+    if kind.inner not in _TEXTS:
+        return column.list.eval(pl.element().cast(pl.String).fill_null("NaN")).list.join(" ")
+    line = pl.element().cast(pl.String).str.replace_all(r"[\r\n]+", " ").fill_null("")
+    return column.list.eval(_no_formula(line)).list.join("\n")
 
 
 def everything(board: Board, about: About, until_ns: int | None) -> bytes:

@@ -54,6 +54,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     ),
     "live_scores": (
         "Forecasts known", "Brier", "Brier of base rate", "Log loss", "Log loss of base rate", "At",
+        "Verdict",
     ),
     "scores": ("Symbol", "Up-move", "Base rate", "At", "Verdict"),
 }  # fmt: skip
@@ -177,7 +178,12 @@ def live_score_rows(rows: pl.DataFrame | None) -> Rows:
     last = None if rows is None else rows.tail(1)
     names = ("brier", "brier_base", "log_loss", "log_loss_base")
     return [
-        [f"{row['n']:,}", *(_score(row[name]) for name in names), f"{row['ts']:%H:%M:%S}"]
+        [
+            f"{row['n']:,}",
+            *(_score(row[name]) for name in names),
+            f"{row['ts']:%H:%M:%S}",
+            _verdict(row["status"]),
+        ]
         for row in _rows(last)
     ]
 

@@ -7,6 +7,8 @@ of the last bucket add. A symbol without a probability keeps its row, with the r
 from __future__ import annotations
 
 import math
+import textwrap
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import polars as pl
@@ -28,9 +30,13 @@ from eventtape.figures.live_parts import (
 from eventtape.figures.words import plain
 from eventtape.stream.answers import SCORES
 
+if TYPE_CHECKING:
+    from bokeh.models import DataRange1d
+
 __all__ = ["LiveScores"]
 
 _ROW, _AROUND = 17, 110  # pixels
+_LINE = 36  # letters of a title that fit a phone
 _NONE = pl.DataFrame(schema=SCORES)
 _UP, _DOWN = style.BLUE, style.VERMILLION
 
@@ -45,6 +51,7 @@ class LiveScores(LiveFigure):
             simulated=simulated, title=" \n ", height=_AROUND + 8 * _ROW, x=None,
             y=style.Limits(0.5, -0.5), x_label="probability of an up-move, given a move, %",
         )  # fmt: skip
+        cast("DataRange1d", fig.x_range).range_padding = 0.06  # room for the dots at the ends
         fig.ygrid.visible = False
         fig.add_layout(
             Span(location=50.0, dimension="height", line_color=style.INK, line_dash="dotted")
@@ -86,7 +93,9 @@ class LiveScores(LiveFigure):
         self._draw()
         more = f", first {self.most_symbols}" if last.height > self.most_symbols else ""
         when = at_words(self._last.sort("ts"))
-        self.notes[0].head(f"Up-move scores{more}", f"of the bucket to {when}")
+        self.notes[0].head(
+            f"Up-move scores{more}", f"of the bucket to {when}{_remarks(self._last)}"
+        )
         self.notes[0].say("")
 
     def clear(self, reason: str = NOTHING_YET) -> None:
@@ -99,7 +108,8 @@ class LiveScores(LiveFigure):
     def _draw(self) -> None:
         columns = _columns(self._last)
         self._rows.data = columns
-        bad = self._last.with_row_index("y").filter(pl.col("status") != str(Status.OK))
+        scored = pl.col("probability").is_finite().fill_null(value=False)
+        bad = self._last.with_row_index("y").filter(~scored)
         base = np.asarray(columns["base"])
         middle = float(np.nanmean(base)) if np.isfinite(base).any() else 50.0
         self._refused.data = {
@@ -109,6 +119,13 @@ class LiveScores(LiveFigure):
         }
         names = columns["ticker"]
         set_rows(self._fig, names, height=_AROUND + _ROW * max(len(names), 8))
+
+
+def _remarks(last: pl.DataFrame) -> str:
+    """What is said of scores that are there, each thing once, on lines of their own."""
+    there = last.filter(pl.col("probability").is_finite())["status"].unique(maintain_order=True)
+    words = (plain(status.removeprefix(str(Status.OK)).strip("; "), 200) for status in there)
+    return "".join(f"\n{line}" for said in words for line in textwrap.wrap(said, _LINE))
 
 
 def _columns(last: pl.DataFrame) -> Columns:

@@ -37,6 +37,7 @@ class ScoredModel(NamedTuple):
     features: tuple[str, ...]  # names of its features, in the order of the coefficients
     price: str  # the column whose move it forecasts
     horizon_ns: int
+    every_ns: int  # length of the buckets it was trained on
     first_ns: int  # end of the first bucket it was trained on
     last_ns: int  # and of the last
     tickers: tuple[str, ...]
@@ -60,11 +61,13 @@ def scored_model(trained: UpMove, *, made_by: str = "") -> ScoredModel:
     if trained.model.status is not Status.OK:
         raise InputError("a model that could be fitted", met=str(trained.model.status))
     at = trained.forecasts["bucket"].to_physical()
+    every = np.gcd.reduce(np.diff(np.unique(at.to_numpy())))
     return ScoredModel(
         trained.model,
         trained.features,
         trained.price,
         trained.horizon_ns,
+        int(every),
         int(at[0]),
         int(at[-1]),
         tuple(sorted(trained.forecasts["symbol"].unique().to_list())),
@@ -115,6 +118,7 @@ def _read(plain: Any) -> ScoredModel:
         features,
         _text(plain["price"], "price"),
         _whole(plain["horizon_ns"], "horizon_ns", 1),
+        _whole(plain["every_ns"], "every_ns", 1),
         first,
         last,
         _texts(plain["tickers"], "tickers"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -70,6 +71,7 @@ class Client:
             "wait_jitter": wait_jitter,
         }
         self._patience = patience
+        self._lock, self._under_way, self._closed = threading.Lock(), 0, False
 
     def __enter__(self) -> Self:
         return self
@@ -83,7 +85,14 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; from any thread, and one that is being used once it is not.
+
+        A request under way in another thread is answered, and is the last one.
+        """
+        with self._lock:
+            self._closed = True
+            if self._under_way:
+                return
         self._http.close()
 
     def get_bytes(self, url: str, params: Params | None = None) -> bytes:
@@ -167,7 +176,7 @@ class Client:
     def _answer(self, url: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
         """An open answer with a status that can be used; others raise, to try again or for good."""
         try:
-            with self._http.stream("GET", url, headers=headers) as answer:
+            with self._use(url), self._http.stream("GET", url, headers=headers) as answer:
                 status = answer.status_code
                 if status == _TOO_MANY or status >= _SERVER_ERROR:
                     raise _AgainError(f"status {status}", _retry_after(answer))
@@ -182,6 +191,22 @@ class Client:
         except (httpx.TransportError, httpx.DecodingError) as error:
             reason = f"{type(error).__name__}: {error}"
             raise _AgainError(reason) from error
+
+    @contextmanager
+    def _use(self, url: str) -> Iterator[None]:
+        """The connections, which nobody closes meanwhile: httpx would leave one that opens open."""
+        with self._lock:
+            if self._closed:
+                raise FetchError(f"{url}: not asked, the client is closed")
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way -= 1
+                last = self._closed and not self._under_way
+            if last:
+                self._http.close()
 
     def _persist(self, url: str, attempt: Callable[[], T]) -> T:
         """What ``attempt`` returns, tried again while its failures may pass."""

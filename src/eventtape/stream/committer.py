@@ -68,7 +68,7 @@ class Committer:
         self._astray = False  # keys are remembered whose rows the journal did not take
         self._journal, self._board, self._saver = journal, board, saver
         self._first = begun.number
-        self._live_from = journal.next_number
+        self._live_from, self._began_ns = journal.next_number, time.time_ns()
         self._most_behind = most_behind
         self._moved = threading.Condition()
         self._last_asked = begun.number - 1  # the engine tells of no batch it is not asked about
@@ -191,7 +191,9 @@ class Committer:
             self.stamps[batch.feed] = max(newest, self.stamps.get(batch.feed, newest))
 
     def _publish(self, name: str, answer: Slice, batch: Batch | None) -> None:
-        old = batch is not None and batch.number < self._live_from
+        old = batch is not None and (
+            batch.number < self._live_from or batch.received_ns < self._began_ns
+        )
         self._board.publish(name, answer, None if old else batch)  # no lag of what was replayed
 
     def _through(self, number: int, states: Mapping[str, Any]) -> None:

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from eventtape.clock import SECOND
+from eventtape.clock import SECOND, duration_ns
 from eventtape.errors import InputError
 from eventtape.frames.up_move_model import ScoredModel
 from eventtape.stream.density import DensityFold
@@ -160,6 +160,9 @@ def tick_nodes(feeds: Sequence[Feed], config: NightConfig) -> tuple[Node, ...]:
         }
         nodes.append(Node("factors", ("features",), FactorsFold(weights)))
     if config.model is not None:
+        if duration_ns(config.every) != config.model.every_ns:
+            wanted = f"buckets of {config.model.every_ns / SECOND:g}s, as the model was trained on"
+            raise InputError(wanted, met=config.every, column="every")
         nodes.append(Node("scores", ("features",), ScoresFold(config.model)))
         live = LiveScoresFold(config.model)
         nodes.append(Node("live_scores", ("features", "scores"), live))

@@ -26,6 +26,7 @@ from eventtape.tape.records import empty
 
 __all__ = ["Intake", "Pace"]
 
+_LOOK_S = 0.1  # between looks at what is still missing
 _BEGUN_S = 5.0  # by then every source has said what it lacks
 
 
@@ -142,12 +143,7 @@ class Intake:
             last = await self._open(committer, pool)
             while not last:
                 behind = self._behind()  # a feed that is not in it has its rows in the queue
-                group: list[Batch | None] = []
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self._pace.beat_s):
-                        group.append(await self._queue.get())
-                while not self._queue.empty():
-                    group.append(self._queue.get_nowait())
+                group = await self._waiting(self._pace.beat_s)
                 last = None in group
                 batches = [one for one in group if one is not None]
                 batches = by_stamp(batches) if group else [beat(self._now_ns())]
@@ -163,13 +159,15 @@ class Intake:
         since = {name: at for name, at in committer.stamps.items() if name in self._feeds}
         opening = Opening(since, self._now_ns())
         n, closed = 0, False
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._pace.opening_s):
-                while opening.waiting and not closed:
-                    batch = await self._queue.get()
-                    n, closed = n + 1, batch is None
-                    if batch is not None:
-                        opening.add(batch)
+        until = time.monotonic() + self._pace.opening_s
+        while opening.waiting and not closed and time.monotonic() < until:
+            filled = self._filled()  # what these missed is in the queue by now
+            came = await self._waiting(_LOOK_S)
+            n, closed = n + len(came), None in came
+            for batch in came:
+                if batch is not None:
+                    opening.add(batch)
+            opening.filled(filled)
         if n > closed:
             self._keep_missing(self._earliest(self._behind()))
             work = asyncio.get_running_loop().run_in_executor
@@ -177,6 +175,27 @@ class Intake:
         for _ in range(n):
             self._queue.task_done()
         return closed
+
+    async def _waiting(self, patience_s: float | None) -> list[Batch | None]:
+        """All that waits, once there is something; nothing where nothing comes in that time."""
+        came: list[Batch | None] = []
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                came.append(await self._queue.get())
+        while not self._queue.empty():
+            came.append(self._queue.get_nowait())
+        return came
+
+    def _filled(self) -> set[str]:
+        """Feeds that are up and miss nothing, as far as their sources tell."""
+        up = {
+            one.feed
+            for source in self._sources
+            if hasattr(source, "behind")
+            for one in source.health()
+            if one.state == "live"
+        }
+        return up - self._behind().keys()
 
     def _behind(self) -> dict[str, int]:
         """From which stamp rows are on their way, by feed, as the sources say now."""

@@ -43,6 +43,7 @@ __all__ = [
 ]
 
 _KEY = "batches"
+_MOST_BYTES = 900_000  # of a message: brokers and librdkafka take a million unless told otherwise
 _WAITING = 256  # messages between the engine's thread and the loop
 _QUIET_S = 1.0
 
@@ -120,8 +121,14 @@ class Publisher:
         self._engine.start()
 
     def send(self, batch: Batch) -> None:
-        """Hand over a batch; returns at once."""
-        self.send_bytes(encode(batch, key=self._where.key))
+        """Hand over a batch; returns at once. One too long for a message goes in parts."""
+        message = encode(batch, key=self._where.key)
+        if len(message) <= _MOST_BYTES or batch.rows.height < 2:  # noqa: PLR2004 - none to halve
+            self.send_bytes(message)
+            return
+        half = batch.rows.height // 2
+        self.send(batch._replace(rows=batch.rows[:half], keys=batch.keys[:half]))
+        self.send(batch._replace(rows=batch.rows[half:], keys=batch.keys[half:]))
 
     def send_bytes(self, message: bytes) -> None:
         """Hand over a message; returns at once."""

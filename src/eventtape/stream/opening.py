@@ -1,13 +1,14 @@
 """After a restart: what each feed missed, put in one order before anything is computed from it.
 
 One feed is caught up sooner than another, and rows an hour old that come after fresh ones would be
-late for every estimate that reads both. So until each feed has brought a row of now, or patience
-ends, batches are kept; then they are given in the order of stamps, as stored rows are.
+late for every estimate that reads both. So batches are kept until each feed has brought a row of
+now, or its source says that nothing is missing any more, or patience ends; then they are given in
+the order of stamps, as stored rows are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -46,6 +47,10 @@ class Opening:
         self._kept.setdefault(batch.feed, []).append(batch)
         if int(times_ns(batch.rows).max()) >= self._now_ns - _NOW_NS:
             self._behind.discard(batch.feed)
+
+    def filled(self, feeds: Iterable[str]) -> None:
+        """Wait no longer for feeds of which all that was missed is here, however quiet they are."""
+        self._behind.difference_update(feeds)
 
     def batches(self) -> list[Batch]:
         """All that was kept, in the order of stamps, those of one feed as they came."""

@@ -3,7 +3,7 @@
 Two folds behind the node of the features. :class:`ScoresFold` gives every closed bucket to a stored
 model (:mod:`~eventtape.frames.up_move_model`); a live model learns nothing. A row with a feature
 missing has no probability, and its status names the feature. A model whose own forecasts out of
-sample were no better than the base rate scores all the same, and every answer says so.
+sample were no better than the base rate scores all the same, and every answer of either says so.
 
 :class:`LiveScoresFold` keeps the score of those scores, beside the base rate's, as the answers come
 in: one row for each bucket's end at which some became known. As in training, a price that stood
@@ -39,9 +39,15 @@ LIVE_SCORES = {
     "brier_base": pl.Float64(),  # of the base rate
     "log_loss": pl.Float64(),
     "log_loss_base": pl.Float64(),
+    "status": pl.String(),  # "ok", and what the model's own training says against it
 }
 """Columns of the answer "live_scores"."""
 _NO_EDGE = "; out of sample the model was no better than its base rate"
+
+
+def _with_verdict(words: str, model: ScoredModel) -> str:
+    """The words, and after them what the model's own training says against it."""
+    return words if model.beats_base_rate else f"{words}{_NO_EDGE}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,14 +92,14 @@ class ScoresFold:
 
     def _statuses(self, gone: BoolArray) -> list[str]:
         """What became of each row, the same text for the same features missing."""
-        tail = "" if self.model.beats_base_rate else _NO_EDGE
         said: dict[bytes, str] = {}
         out = []
         for row in gone:
             key = row.tobytes()
             if key not in said:
                 names = ", ".join(compress(self.model.features, row))
-                said[key] = (f"{Status.TOO_FEW}: no {names}" if names else str(Status.OK)) + tail
+                words = f"{Status.TOO_FEW}: no {names}" if names else str(Status.OK)
+                said[key] = _with_verdict(words, self.model)
             out.append(said[key])
         return out
 
@@ -171,4 +177,6 @@ class LiveScoresFold:
         columns = {name: values[ends] for name, values in found._asdict().items()}
         columns["n"] = columns["n"].astype(np.int64)
         told = pl.Series(ts[ends]).cast(TIME)
-        return after, {self.name: pl.DataFrame({"ts": told, **columns}, schema=LIVE_SCORES)}
+        status = [_with_verdict(str(Status.OK), self.model)] * ends.size
+        rows_out = {"ts": told, **columns, "status": status}
+        return after, {self.name: pl.DataFrame(rows_out, schema=LIVE_SCORES)}

@@ -4,7 +4,8 @@ The algebra under the outcome gap (``outcome_gap``), which says why each part is
 design keep the number of the grid row they came from, so that rows on either side of a hole in the
 data are never taken for neighbours.
 
-HC3: MacKinnon and White (1985). Bartlett weights: Newey and West (1987).
+HC3: MacKinnon and White (1985). Bartlett weights: Newey and West (1987). What their reach costs an
+interval: Kiefer and Vogelsang (2005).
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import solve_triangular
+from scipy.special import ndtri
 
-from eventtape.arrays import BoolArray, FloatArray, IntArray
+from eventtape.arrays import BoolArray, FloatArray, IntArray, check_level
 from eventtape.errors import InputError
 
 __all__ = [
@@ -23,13 +25,28 @@ __all__ = [
     "Fit",
     "design_matrix",
     "effective_rows",
+    "fixed_b",
     "grid_lags",
     "identifying_share",
     "least_squares",
     "long_run_sd",
     "standard_errors",
+    "whole_reach",
     "whole_steps",
 ]
+
+
+# (cv(b) / z)^2 - 1 = sum_ik _WIDER[i, k] b^(1 + i) z^(2 k): least squares on quantiles of the limit
+# law, 2 million draws of 1,000 steps, 14 b in [.01, 1] by 18 levels in [.1, .999]. There the factor
+# is off by at most .0024 of itself; the published cubics, one a level, by up to .02.
+_WIDER = np.array(
+    [
+        [1.3866, 0.2828, 0.0014],
+        [0.7151, 1.0777, 0.0313],
+        [0.8973, -0.9502, -0.0966],
+        [-0.4826, 0.2367, 0.0585],
+    ]
+)
 
 
 class Design(NamedTuple):
@@ -54,6 +71,11 @@ class Fit(NamedTuple):
 def whole_steps(horizon_s: float, step_s: float) -> bool:
     """Whether a horizon is a whole number of grid steps, to a nanosecond."""
     return abs(math.remainder(horizon_s, step_s)) < 1e-9
+
+
+def whole_reach(step_s: float, serial_s: float) -> int:
+    """Grid steps nearest to ``serial_s``: the longest lag that a Bartlett sum counts."""
+    return round(serial_s / step_s)
 
 
 def grid_lags(step_s: float, horizon_s: float, lead_s: float) -> FloatArray:
@@ -136,6 +158,30 @@ def standard_errors(
     return np.sqrt(_bartlett(weights * fit.hc3[:, None], rows, step_s, serial_s))
 
 
+def fixed_b(b: float, level: float) -> float:
+    """Factor >= 1 on the half-width of a two-sided interval whose Bartlett sums reach b n rows far.
+
+    The weights are summed over a part ``b`` of the sample, so the variance is itself an estimate,
+    noisy and too small. Kiefer and Vogelsang (2005, Econometric Theory 21) hold b fixed as n grows:
+    with B a Brownian bridge independent of W(1), t goes to
+
+        W(1) / sqrt((2 / b) (int_0^1 B(r)^2 dr - int_0^{1-b} B(r) B(r + b) dr)),
+
+    and the factor is the quantile of its size at ``level`` over the normal one, 1 at b = 0. Beyond
+    b = 1 the second integral is empty, and the factor grows as sqrt(b).
+
+    >>> round(fixed_b(0.2, 0.95), 2)
+    1.3
+    """
+    check_level(level)
+    if not 0.0 <= b < math.inf:
+        raise InputError("a reach of b >= 0 of the rows", met=b)
+    within = min(b, 1.0)
+    z2 = float(ndtri(0.5 * (1.0 + level))) ** 2
+    wider = within ** np.arange(1, 5) @ _WIDER @ z2 ** np.arange(3)
+    return math.sqrt((1.0 + float(wider)) * max(b, 1.0))
+
+
 def long_run_sd(
     residual: FloatArray, rows: IntArray, step_s: float, serial_s: float, dof: int
 ) -> float:
@@ -148,7 +194,7 @@ def _bartlett(score: FloatArray, rows: IntArray, step_s: float, serial_s: float)
     laid = np.zeros((int(rows[-1] - rows[0]) + 1, score.shape[1]))
     laid[rows - rows[0]] = score
     total = np.sum(laid**2, axis=0)
-    reach = round(serial_s / step_s)
+    reach = whole_reach(step_s, serial_s)
     for lag in range(1, min(reach, laid.shape[0] - 1) + 1):
         total += 2.0 * (1.0 - lag / (reach + 1)) * np.sum(laid[lag:] * laid[:-lag], axis=0)
     kept: FloatArray = np.maximum(total, 0.0)  # rounding only: Bartlett sums are not negative

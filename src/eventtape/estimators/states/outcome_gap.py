@@ -15,7 +15,9 @@ most of the variation of p, and HC3 discounts each by its leverage. Its scores a
 Bartlett weights over 15 minutes (Newey and West 1987), because a quote that is late moves a
 part of the return into the next row and takes it out again: the error of one minute is undone in
 the next, and HC3 alone, which counts both, covers up to 99.8% at a nominal 95% (docs: validation).
-Overlapping returns, the usual shortcut, cover far less: see :mod:`.overlapping`.
+Where 15 minutes are a part b of the rows that is not small, such sums are noisy and too small:
+the half-width is Student's quantile times :func:`~.distributed_lag.fixed_b` (Kiefer and Vogelsang
+2005). Overlapping returns, the usual shortcut, cover far less: see :mod:`.overlapping`.
 
 Refused (NaN and a status): fewer than twice as many rows as regressors; a p that does not move, or
 that the controls explain; weights so concentrated that under ``MIN_EFFECTIVE`` rows carry them.
@@ -34,11 +36,13 @@ from eventtape.errors import InputError
 from eventtape.estimators.states.distributed_lag import (
     design_matrix,
     effective_rows,
+    fixed_b,
     grid_lags,
     identifying_share,
     least_squares,
     long_run_sd,
     standard_errors,
+    whole_reach,
 )
 
 __all__ = [
@@ -53,7 +57,7 @@ __all__ = [
 ]
 
 MIN_EFFECTIVE = 10.0
-SERIAL_S = 900.0  # shorter leaves intervals too wide, longer too narrow: docs, validation
+SERIAL_S = 900.0  # shorter leaves gaps too wide, longer predicted moves too narrow: validation
 
 
 class Gap(NamedTuple):
@@ -70,6 +74,7 @@ class Gap(NamedTuple):
     effective_rows: float  # (sum a^2)^2 / sum a^4 of the weights a in gap = sum a_t r_t
     residual_sd: float  # of what the event leaves, a grid step, in the long run; log return
     status: Status
+    reach: int = 0  # rows that the Bartlett weights reach over; 0 is plain HC3
 
 
 class Response(NamedTuple):
@@ -112,31 +117,34 @@ def outcome_gap(
         the smaller of the two, so that a short horizon is a short window on both sides.
     controls : returns of other assets on the same grid, ``(n, n_controls)``; row t is the return
         over (t-1, t] and row 0 is not used. Each enters with one lead and one lag.
-    serial_s : reach of the Bartlett weights on the HC3 scores; 0 is plain HC3.
+    serial_s : reach of the Bartlett weights on the HC3 scores; 0 is plain HC3. Bounds, not ``se``,
+        are widened by what that reach is of the rows seen (:func:`~.distributed_lag.fixed_b`).
     """
     check_level(level)
     j = grid_lags(step_s, horizon_s, lead_s)
     design = design_matrix(log_price, probability, j, controls)
     n, k = design.X.shape
+    reach = whole_reach(step_s, serial_s)
     if n < 2 * k:
-        return _no_gap(horizon_s, n, k, Status.TOO_FEW)
+        return _no_gap(horizon_s, n, k, Status.TOO_FEW, reach=reach)
     share = identifying_share(design)
     fit = least_squares(design.X, design.r)
     if fit is None:
-        return _no_gap(horizon_s, n, k, Status.NOT_IDENTIFIED, share)
+        return _no_gap(horizon_s, n, k, Status.NOT_IDENTIFIED, share, reach=reach)
     c = np.zeros((k, 1))
     c[1 : 1 + j.size] = 1.0
     weights = fit.q @ (fit.r_inverse.T @ c)
     effective = effective_rows(weights[:, 0])
     if effective < MIN_EFFECTIVE:
-        return _no_gap(horizon_s, n, k, Status.NOT_IDENTIFIED, share, effective)
+        return _no_gap(horizon_s, n, k, Status.NOT_IDENTIFIED, share, effective, reach)
     gap = float(c[:, 0] @ fit.beta)
     se = float(standard_errors(fit, weights, design.rows, step_s, serial_s)[0])
     residual_sd = long_run_sd(fit.residual, design.rows, step_s, serial_s, n - k)
-    half = float(stdtrit(n - k, 0.5 * (1.0 + level))) * se
+    half = _quantile(n, k, level) * fixed_b(reach / n, level) * se
     return Gap(
-        gap, se, gap - half, gap + half, horizon_s, n, k, share, effective, residual_sd, Status.OK
-    )
+        gap, se, gap - half, gap + half, horizon_s, n, k, share, effective, residual_sd, Status.OK,
+        reach,
+    )  # fmt: skip
 
 
 def response(
@@ -171,9 +179,9 @@ def response(
     if effective_rows(weights[:, -1]) < MIN_EFFECTIVE:
         blank = np.full(j.size, math.nan)
         return Response(lags, blank, blank, blank, n, Status.NOT_IDENTIFIED)
-    half = float(stdtrit(n - k, 0.5 * (1.0 + level))) * standard_errors(
-        fit, weights, design.rows, step_s, serial_s
-    )
+    se = standard_errors(fit, weights, design.rows, step_s, serial_s)
+    wider = fixed_b(whole_reach(step_s, serial_s) / n, level)
+    half = _quantile(n, k, level) * wider * se
     return Response(lags, path, path - half, path + half, n, Status.OK)
 
 
@@ -184,7 +192,8 @@ def predict_move(
 
     A move that was not seen (NaN) has no prediction: ``too few observations``. The interval adds
     what the gap is not known to and what the market does of itself: variance
-    (se dp)^2 + n_steps residual_sd^2, residual_sd being the long-run one.
+    (f se dp)^2 + n_steps residual_sd^2, f being the gap's :func:`~.distributed_lag.fixed_b` and
+    residual_sd the long-run one.
     """
     check_level(level)
     if not n_steps >= 0.0:
@@ -193,9 +202,15 @@ def predict_move(
         status = Status.TOO_FEW if gap.status is Status.OK else gap.status
         return Prediction(math.nan, math.nan, math.nan, status)
     move = gap.gap * probability_move
-    sd = math.hypot(gap.se * probability_move, math.sqrt(n_steps) * gap.residual_sd)
-    half = float(stdtrit(gap.n_rows - gap.n_regressors, 0.5 * (1.0 + level))) * sd
+    unknown = fixed_b(gap.reach / gap.n_rows, level) * gap.se * probability_move
+    sd = math.hypot(unknown, math.sqrt(n_steps) * gap.residual_sd)
+    half = _quantile(gap.n_rows, gap.n_regressors, level) * sd
     return Prediction(move, move - half, move + half, Status.OK)
+
+
+def _quantile(n: int, k: int, level: float) -> float:
+    """Student's two-sided quantile with n - k degrees of freedom."""
+    return float(stdtrit(n - k, 0.5 * (1.0 + level)))
 
 
 def _no_gap(
@@ -205,6 +220,7 @@ def _no_gap(
     status: Status,
     share: float = math.nan,
     effective: float = math.nan,
+    reach: int = 0,
 ) -> Gap:
     nan = math.nan
-    return Gap(nan, nan, nan, nan, horizon_s, n, k, share, effective, nan, status)
+    return Gap(nan, nan, nan, nan, horizon_s, n, k, share, effective, nan, status, reach)
