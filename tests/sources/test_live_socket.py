@@ -350,6 +350,32 @@ def test_catching_up_twice_asks_from_where_the_first_began():
     assert numbers(got) == list(range(23))
 
 
+def test_rows_between_an_early_answer_and_the_first_row_by_the_line_are_asked_for_again():
+    """The venue greets at once, begins to send much later, and its market does not wait."""
+    happened = [10]
+    asked = []
+
+    def rest(request):
+        low = int(request.query["from"])
+        asked.append(low)
+        return as_json([i for i in range(happened[0]) if low <= stamp(i)])
+
+    def begins():
+        if asked:
+            happened[0] = 13
+        return bool(asked)
+
+    script = [*run_of(10), Drop(), Until(begins), Missed(2), *run_of(16)[10:]]
+    greeting = [json.dumps({"replies": []})]
+    with LiveServer(script, {"/rows/a": rest}, greeting=greeting) as server:
+        socket = source(server, QUICK._replace(overlap_s=0.0), holes=False)
+        got = read_until(socket, has_keys("a", range(16)))
+    assert numbers(got) == list(range(16))
+    assert came(got) == sorted(came(got))  # none of them late
+    assert len(asked) == 2
+    assert socket.health()[0].unfilled == 0
+
+
 def test_a_restart_brings_history_then_live():
     with LiveServer([Missed(20), *run_of(40)], rest_of(25)) as server:
         socket = source(server, QUICK._replace(overlap_s=0.004))

@@ -24,7 +24,7 @@ from eventtape.sources.live_backoff import Backoff
 from eventtape.sources.live_health import HealthBook
 from eventtape.sources.live_line import Limits
 from eventtape.sources.live_outbox import Outbox
-from eventtape.sources.live_rows import not_ahead, stamps_ns
+from eventtape.sources.live_rows import newest_ns, not_ahead, stamps_ns
 from eventtape.sources.live_venue import Hole, Venue
 from eventtape.tape.batch import Batch
 
@@ -133,14 +133,25 @@ class Filler:
         self._catching_up: dict[str, asyncio.Task[None]] = {}
         self._at_once = asyncio.Semaphore(limits.fills_at_once)
         self._hearing = asyncio.Event()
+        self._asked_early: dict[str, int] = {}  # newest stamps known then, by feed
 
     def line_opened(self) -> None:
-        """A new line, on which nothing was heard yet."""
+        """A new line, by which no row has come yet."""
         self._hearing.clear()
+        self._asked_early.clear()
 
-    def line_heard(self) -> None:
-        """The line has said something: rows come by it from here on."""
+    def rows_came(self) -> None:
+        """Rows come by the line from here on; what was asked for before that is asked for again.
+
+        A greeting is no sign that the venue has begun to send: rows of between the answer over REST
+        and that moment would be in neither.
+        """
+        if self._hearing.is_set():
+            return
         self._hearing.set()
+        early, self._asked_early = self._asked_early, {}
+        for feed, known_ns in early.items():
+            self.catch_up(feed, known_ns)
 
     def hole(self, hole: Hole) -> None:
         """Fill a hole the venue has found; newer rows of its feed wait."""
@@ -212,6 +223,7 @@ class Filler:
             for attempt in range(self._limits.fill_attempts):
                 if attempt:
                     await self._sleep(waits.next_s())
+                early = to_ns is None and not self._hearing.is_set()
                 try:
                     found = await self._ask(feed, from_ns, to_ns)
                 except (FetchError, InputError) as error:
@@ -221,6 +233,9 @@ class Filler:
                     self._book.filled(feed, news)
                     for number in numbers:
                         self._missing.mark(number, "fetched")
+                    if early:
+                        came = [newest_ns(one.rows) for one in found if one.rows.height]
+                        self._again(feed, max([known_ns, *came]))
                     return
             self._book.unfilled(feed)
             self._missing.mark(numbers[0], "given up")
@@ -229,6 +244,13 @@ class Filler:
         finally:
             self._outbox.filled(feed, fill, found)
             self._changed()
+
+    def _again(self, feed: str, known_ns: int) -> None:
+        """Ask once more as soon as rows come by the line."""
+        if self._hearing.is_set():
+            self.catch_up(feed, known_ns)
+        else:
+            self._asked_early[feed] = known_ns
 
     async def _ask(self, feed: str, from_ns: int, to_ns: int | None) -> tuple[Batch, ...]:
         async with self._at_once:

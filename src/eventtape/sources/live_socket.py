@@ -241,7 +241,6 @@ class _Reading:
                 good = await self._take(line, said, self.socket.wall_ns())
                 if good and not heard:
                     heard = True
-                    self.filler.line_heard()
                     self.book.state("live")
         finally:
             for helper in helpers:
@@ -295,6 +294,7 @@ class _Reading:
             if not good.rows.height:
                 return
             batch, newest = good, newest_ns(good.rows)
+        self.filler.rows_came()
         self.last[batch.feed] = max(newest, self.last.get(batch.feed, newest))
         self.book.came(batch.feed, newest, batch.received_ns)
         self.outbox.take(batch)
