@@ -10,6 +10,7 @@ came after its feeds' last stamps: history, then live, with no row lost or count
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -117,6 +118,8 @@ class LiveRun:
         try:
             committer.start()
             committer.replay(self._progress)
+            gc.collect()
+            gc.freeze()  # what is here now stays: looking through it would stop the run for long
         except BaseException:
             with suppress(StreamError):
                 committer.stop(finish=False)
@@ -158,6 +161,7 @@ class LiveRun:
                 self._states = {}
             finally:
                 self._saver.close()
+                gc.unfreeze()
             self._tell()
         self._check()
         return self._states
