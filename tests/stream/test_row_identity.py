@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from eventtape.errors import InputError
 from eventtape.sources.live_socket import Limits
 from eventtape.stream.dedupe import MEMORY, Dedupe
+from eventtape.stream.key_memory import KeyMemory
 from eventtape.tape.batch import HISTORY, Batch, beat
 from stream.small_program import trades
 
@@ -84,3 +87,31 @@ def test_the_newest_keys_are_recalled_in_their_order():
 def test_more_is_remembered_than_a_source_holds_back_before_it_asks_again():
     """Rows let go for want of room come again with the fill, after all that was held."""
     assert 2 * Limits().hold_rows <= MEMORY
+
+
+@given(
+    memory=st.integers(1, 40),
+    parts=st.lists(st.lists(st.integers(-60, 60), max_size=30), max_size=30),
+    spread=st.sampled_from([1, 2**40 + 1, -(2**57)]),
+)
+@settings(max_examples=150, derandomize=True, deadline=None)
+def test_the_memory_is_a_plain_queue_of_the_newest(memory, parts, spread):
+    """Against a list searched from end to end; keys may crowd in a few slots of the table."""
+    found, known = KeyMemory(memory), []
+    for part in parts:
+        new = []
+        for key in part:
+            new.append(key * spread not in known)
+            known = ([*known, key * spread] if new[-1] else known)[-memory:]
+        assert found.meet(np.array([key * spread for key in part], np.int64)).tolist() == new
+        assert found.newest(memory).tolist() == known
+        assert found.newest(3).tolist() == known[-3:]
+
+
+def test_a_memory_goes_round_many_times():
+    rng = np.random.default_rng(5)
+    keys = rng.integers(-(2**63), 2**63, 30_000)
+    memory = KeyMemory(1_000)
+    assert memory.meet(keys).all()
+    assert not memory.meet(keys[-1_000:]).any()
+    assert memory.meet(keys[:1_000]).all()
