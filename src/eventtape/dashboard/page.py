@@ -34,8 +34,8 @@ from eventtape.stream.fold import NEVER
 
 __all__ = ["Page", "page_maker"]
 
-_TICK_MS = 50
-_SLOWLY = 8  # tables and clocks every so many ticks
+_TICK_MS = 100
+_SLOWLY = 4  # tables and clocks every so many ticks
 _UNANSWERED = 2
 _LAGS = 2_000
 _FORGOTTEN_S = 30.0  # an answer that has not come by then will not

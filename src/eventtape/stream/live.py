@@ -118,8 +118,7 @@ class LiveRun:
         try:
             committer.start()
             committer.replay(self._progress)
-            gc.collect()
-            gc.freeze()  # what is here now stays: looking through it would stop the run for long
+            self._collect_rarely()
         except BaseException:
             with suppress(StreamError):
                 committer.stop(finish=False)
@@ -130,6 +129,13 @@ class LiveRun:
             target=self._work, args=(committer,), name="eventtape-sources", daemon=True
         )
         self._thread.start()
+
+    def _collect_rarely(self) -> None:
+        """A full collection of garbage stops the run for a twentieth of a second or more: fewer."""
+        gc.collect()
+        gc.freeze()
+        self._thresholds = gc.get_threshold()
+        gc.set_threshold(*self._thresholds[:2], 1_000)
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Whether all sources have ended, by themselves, and all they brought is in the graph.
@@ -162,6 +168,7 @@ class LiveRun:
             finally:
                 self._saver.close()
                 gc.unfreeze()
+                gc.set_threshold(*self._thresholds)
             self._tell()
         self._check()
         return self._states
