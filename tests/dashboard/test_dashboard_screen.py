@@ -143,6 +143,22 @@ def test_a_slow_screen_gets_the_newest_and_is_told_what_it_missed():
     assert screen.skipped == 180
 
 
+def test_a_part_that_has_grown_is_drawn_anew_from_all_the_board_has():
+    board = Board()
+    parts = [part("probability")._replace(anew=30), part("states", behind=("states", "density"))]
+    screen = Screen(board, ABOUT, parts)
+    for second in range(0, 100, 10):
+        feed_board(board, second, second + 10)
+        figure = until_drawn(screen, board, "probability", second + 10)
+    calls = [call for call in figure.calls if call[0] == "show"]
+    assert calls == [("show", 10), ("show", 40), ("show", 70), ("show", 100)]
+    assert figure.rows["ts"].to_physical().to_list() == [START + k * SECOND for k in range(100)]
+    assert all(call[0] == "append" for call in parts[1].figure.calls[1:])
+    screen.refresh()
+    screen.tick()
+    assert figure.calls[-1] == ("show", 100)
+
+
 def test_what_cannot_be_seen_waits_and_loses_nothing(world):
     board, parts, screen = world
     feed_board(board, 0, 5)

@@ -21,6 +21,7 @@ from eventtape.figures.live_states import LiveStates
 __all__ = ["Part", "absent", "draw", "parts_of"]
 
 ROWS = 20_000
+_POINTS = 1_600  # of the probability: about what a screen is wide, and drawn ten times a second
 _NEEDS = {
     "markets": "market prices",
     "density": "option chains",
@@ -41,6 +42,7 @@ class Part(NamedTuple):
     behind: tuple[str, ...]  # the node and those it reads: where one stops, this stops
     most: int = ROWS  # rows drawn at once
     chained: bool = False  # one underlying at a time
+    anew: int = 0  # rows after which it is drawn anew, thinned, from all the board has; 0: never
 
 
 def parts_of(about: About) -> tuple[Part, ...]:
@@ -69,8 +71,11 @@ def _makers(about: About) -> dict[str, Callable[[], Part]]:
             f"The probability that {about.outcome}: quotes as they come, the filtered mean with "
             "two standard deviations either side, and the moves that are more than noise.",
             "no ticks for this event yet",
-            LiveProbability(primary=about.primary, outcome=about.outcome, simulated=simulated),
+            LiveProbability(
+                primary=about.primary, outcome=about.outcome, simulated=simulated, most=_POINTS
+            ),
             ("probability", "venues"),
+            anew=_POINTS // 2,
         ),
         "markets": lambda: Part(
             "markets",

@@ -56,6 +56,7 @@ class Screen:
         self._drawn: set[str] = set()
         self._warned: dict[str, str] = {}
         self._waiting: dict[str, pl.DataFrame] = {}
+        self._appended: dict[str, int] = {}  # rows since a part was drawn as a whole
         self._rested: dict[str, float] = {}  # when each part may be drawn again, perf_counter
 
     @property
@@ -131,6 +132,7 @@ class Screen:
         if self.held_ns is not None:
             rows = {name: _until(frame, self.held_ns) for name, frame in rows.items()}
         self.latest, self._drawn, self._waiting, self.drawn_ns = {}, set(), {}, NEVER
+        self._appended = {}
         for name, frame in rows.items():
             self._note(name, frame)
         for part in self.parts:
@@ -152,14 +154,29 @@ class Screen:
             if self.in_view is not None and part.key not in self.in_view:
                 continue
             began, rows = time.thread_time(), self._waiting.pop(part.key)
-            if part.key in self._drawn:
+            if part.key in self._drawn and not self._grown(part, rows.height):
                 part.figure.append(rows)
             else:
-                draw(part, rows, self.chain)
+                draw(part, self._whole(part, rows), self.chain)
             self._has_drawn(part, rows)
             self._rested[part.key] = time.perf_counter() + _REST * (time.thread_time() - began)
             drawn = True
         return drawn
+
+    def _grown(self, part: Part, n: int) -> bool:
+        """Whether a part has grown by so many rows that a browser would be slow to draw it."""
+        grown = self._appended.get(part.key, 0) + n
+        whole = 0 < part.anew <= grown
+        self._appended[part.key] = 0 if whole else grown
+        return whole
+
+    def _whole(self, part: Part, rows: pl.DataFrame) -> pl.DataFrame:
+        """All rows of the board up to the newest of these; these alone before the first drawing."""
+        if part.key not in self._drawn:
+            return rows
+        newest = rows[time_column(rows)].to_physical()[-1]
+        kept = self.board.rows(part.key, until_ns=newest)
+        return rows if kept is None else kept
 
     def _has_drawn(self, part: Part, rows: pl.DataFrame) -> None:
         self._drawn.add(part.key)

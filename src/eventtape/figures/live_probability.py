@@ -108,19 +108,20 @@ class LiveProbability(LiveFigure):
         self.clear()
 
     def show(self, rows: pl.DataFrame, *, feed: str = "") -> None:
-        """Draw these rows; ``feed`` is another primary one."""
+        """Draw these rows, thinned to leave room for more; ``feed`` is another primary one."""
+        most = self.most // 2
         self.feed = feed or self.primary or (rows["feed"][0] if rows.height else "")
         self._others = []
         mine = rows.filter(feed=self.feed)
-        kept = thinned(mine, self.most)
+        kept = thinned(mine, most)
         self._quotes.data = _columns(kept)
         self._band.show(*_sides(kept))
         for name, source in self._marked.items():
-            source.data = _columns(mine.filter(regime=name).tail(self.most))
+            source.data = _columns(mine.filter(regime=name).tail(most))
         for source in self._venues:
             source.data = _columns(rows.clear())
         for source, other in self._venue_rows(rows):
-            source.data = _columns(thinned(other, self.most))
+            source.data = _columns(thinned(other, most))
         self._words(mine, rows)
 
     def append(self, rows: pl.DataFrame) -> None:
