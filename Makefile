@@ -32,7 +32,7 @@ demo: $(READY)  ## election night 2024 into out/report.html (real data, else fet
 	$(BIN)/eventtape demo --out $(OUT)
 
 test: $(READY)  ## the test suite (under ten minutes on two cores)
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadfile
 
 check: $(READY)  ## formatting, lint, types, import rules, docs
 	$(BIN)/ruff format --check .

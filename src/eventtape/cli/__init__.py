@@ -19,8 +19,10 @@ from eventtape.cli import (
     leadership_command,
     live_command,
     nbbo_command,
+    premium_command,
     states_command,
     sweeps_command,
+    trade_command,
     train_command,
     universe_command,
 )
@@ -39,6 +41,8 @@ app = typer.Typer(
 app.command("diffusion")(diffusion_command.diffusion)
 app.command("density")(density_command.density)
 app.command("states")(states_command.states)
+app.command("premium")(premium_command.premium)
+app.command("trade")(trade_command.trade)
 app.command("demo")(diffusion_command.demo)
 app.command("validate")(diffusion_command.validate)
 app.command("fetch")(fetch_command.fetch)

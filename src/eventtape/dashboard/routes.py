@@ -16,7 +16,7 @@ from eventtape.dashboard.export import ExportHandler
 from eventtape.dashboard.guard import Guard
 from eventtape.stream.board import Board
 
-__all__ = ["MOST_SCREENS", "Guarded", "extra_routes"]
+__all__ = ["MOST_SCREENS", "Guarded", "extra_routes", "health_route"]
 
 MOST_SCREENS = 32
 # A second lock on the promise that nothing leaves the machine: the browser refuses, whatever a
@@ -56,11 +56,14 @@ class Guarded(BokehTornado):
         if self.guard.brings_token(request):
             return self.get_handler_delegate(request, _Enter, {"guard": self.guard})
         refusal = self.guard.refusal(request)
-        if refusal is None and request.path == "/" and len(self.get_sessions("/")) >= MOST_SCREENS:
+        if refusal is None and self._crowded(request.path):
             refusal = HTTPStatus.SERVICE_UNAVAILABLE, "Too many screens are open: close one."
         if refusal is not None:
             return self.get_handler_delegate(request, _Refused, {"refusal": refusal})
         return super().find_handler(request, **options)
+
+    def _crowded(self, path: str) -> bool:
+        return path in self.app_paths and len(self.get_sessions(path)) >= MOST_SCREENS
 
     async def close_screens(self) -> None:
         """End every session and its websocket, so that their documents can go."""
@@ -142,10 +145,15 @@ def _say_nothing(_: RequestHandler) -> None:
     """No line a request."""
 
 
+def health_route() -> tuple[str, type[RequestHandler]]:
+    """The path that says the server is there."""
+    return r"/healthz", _Health
+
+
 def extra_routes(board: Board, about: About) -> list[Any]:
     """The paths beside the page's own."""
     busy = asyncio.Semaphore(1)  # an export holds all rows in memory: one at a time
     return [
-        (r"/healthz", _Health),
+        health_route(),
         (r"/export/([^/]*)", ExportHandler, {"board": board, "about": about, "busy": busy}),
     ]

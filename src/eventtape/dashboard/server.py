@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Self
@@ -25,22 +26,20 @@ from eventtape.dashboard.routes import Guarded, extra_routes
 from eventtape.errors import InputError, StreamError
 from eventtape.stream.board import Board
 
-__all__ = ["Server", "serve"]
+__all__ = ["Door", "Server", "serve"]
 
 _START_S, _REST_S = 30.0, 1.0
 _CHECK_MS, _UNWATCHED_MS = 2_000, 10_000  # a screen without a browser goes after so long
 
 
-class Server:
-    """A dashboard over a board; :func:`serve` makes one. As a context manager it stops at the end.
+class Door(ABC):
+    """A guarded server in a thread of its own; as a context manager it stops at the end.
 
     ``names`` are further host names under which browsers may ask for it.
     """
 
     def __init__(
         self,
-        board: Board,
-        about: About,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -48,7 +47,6 @@ class Server:
         names: Sequence[str] = (),
     ) -> None:
         check_bind(host, port, token)
-        self.board, self.about = board, checked(about)
         self.host, self.port = host, port
         self._token, self._names = token, tuple(names)
         self._thread: threading.Thread | None = None
@@ -109,13 +107,7 @@ class Server:
 
     async def _serve(self, door: socket.socket, ready: threading.Event) -> None:
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
-        app = Guarded(
-            build_applications({"/": page_maker(self.board, self.about)}, title=self.about.title),
-            guard=Guard(self.host, self.port, self._token, self._names),
-            extra_patterns=extra_routes(self.board, self.about),
-            check_unused_sessions_milliseconds=_CHECK_MS,
-            unused_session_lifetime_milliseconds=_UNWATCHED_MS,
-        )
+        app = self._app(Guard(self.host, self.port, self._token, self._names))
         http = HTTPServer(app)
         http.add_socket(door)
         running = BaseServer(IOLoop.current(), app, http)
@@ -131,6 +123,36 @@ class Server:
             rest = asyncio.all_tasks() - {asyncio.current_task()}
             if rest:  # what is still being said to browsers that have gone
                 await asyncio.wait(rest, timeout=_REST_S)
+
+    @abstractmethod
+    def _app(self, guard: Guard) -> Guarded:
+        """What answers, behind the guard."""
+
+
+class Server(Door):
+    """A dashboard over a board; :func:`serve` makes one."""
+
+    def __init__(
+        self,
+        board: Board,
+        about: About,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        token: str | None = None,
+        names: Sequence[str] = (),
+    ) -> None:
+        super().__init__(host=host, port=port, token=token, names=names)
+        self.board, self.about = board, checked(about)
+
+    def _app(self, guard: Guard) -> Guarded:
+        return Guarded(
+            build_applications({"/": page_maker(self.board, self.about)}, title=self.about.title),
+            guard=guard,
+            extra_patterns=extra_routes(self.board, self.about),
+            check_unused_sessions_milliseconds=_CHECK_MS,
+            unused_session_lifetime_milliseconds=_UNWATCHED_MS,
+        )
 
 
 def _bound(host: str, port: int) -> socket.socket:
