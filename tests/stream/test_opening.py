@@ -7,9 +7,11 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 import polars as pl
 
 from eventtape.stream.board import Board
+from eventtape.stream.dedupe import Dedupe
 from eventtape.stream.fold import Node, Slice, program
 from eventtape.stream.live import LiveRun
 from eventtape.stream.opening import Opening, by_stamp
@@ -62,6 +64,12 @@ def test_with_nothing_behind_it_keeps_nothing():
     opening = Opening({}, NOW)
     assert not opening.waiting
     assert opening.batches() == []
+
+
+@pytest.fixture(autouse=True, scope="module")
+def compiled():
+    """What a run compiles at its start, on an empty cache, takes longer than now stays now."""
+    Dedupe()
 
 
 class Missed:

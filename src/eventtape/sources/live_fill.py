@@ -218,8 +218,9 @@ class Filler:
         waits = Backoff(self._limits.wait_first_s, self._limits.wait_most_s, self._rng)
         try:
             if to_ns is None:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._hearing.wait(), self._limits.settle_s)
+                with suppress(TimeoutError):  # wait_for of Python 3.11.2 forgets a cancellation
+                    async with asyncio.timeout(self._limits.settle_s):
+                        await self._hearing.wait()
             for attempt in range(self._limits.fill_attempts):
                 if attempt:
                     await self._sleep(waits.next_s())
