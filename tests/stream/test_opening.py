@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-import pytest
 import polars as pl
+import pytest
 
 from eventtape.stream.board import Board
 from eventtape.stream.dedupe import Dedupe

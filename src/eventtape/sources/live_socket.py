@@ -242,6 +242,11 @@ class _Reading:
                 if good and not heard:
                     heard = True
                     self.book.state("live")
+        except asyncio.CancelledError:
+            # A farewell waits for its answer, and before Python 3.11.3 that wait never times out
+            # in a task that was cancelled: the line would stay open.
+            line.transport.abort()
+            raise
         finally:
             for helper in helpers:
                 helper.cancel()
